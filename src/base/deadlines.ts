@@ -1,0 +1,105 @@
+import { monotonicMs } from './clock.ts'
+
+/** One armed deadline; `cancel()` it when what it bounds has settled. Cancelling twice is harmless. */
+export interface Deadline {
+  cancel(): void
+}
+
+interface Entry extends Deadline {
+  readonly at: number
+  readonly expire: () => void
+}
+
+/**
+ * All deadlines of one thread behind one timer. Deadlines of one length stand in one queue, in the order of their arrival,
+ * which is the order of their expiry, so that arming and cancelling cost a Set entry and no timer (the layout of Node's own timer lists).
+ *
+ * A deadline that stands keeps the process alive: somebody awaits it. When none stands, nothing does.
+ */
+export class Deadlines {
+  readonly #queues = new Map<number, Set<Entry>>()
+  #count = 0
+  #timer: NodeJS.Timeout | undefined
+  #timerAt = Number.POSITIVE_INFINITY
+
+  /** Calls `expire` once, `ms` milliseconds from now, unless cancelled first. */
+  arm(ms: number, expire: () => void): Deadline {
+    const queue = this.#queues.get(ms) ?? new Set<Entry>()
+    this.#queues.set(ms, queue)
+    const entry: Entry = { at: monotonicMs() + ms, expire, cancel: () => this.#remove(ms, queue, entry) }
+    queue.add(entry)
+    this.#count++
+    this.#schedule(entry.at)
+    return entry
+  }
+
+  #remove(ms: number, queue: Set<Entry>, entry: Entry): void {
+    if (!queue.delete(entry)) return
+    this.#count--
+    if (queue.size === 0 && this.#queues.get(ms) === queue) this.#queues.delete(ms)
+    if (this.#count === 0) this.#timer?.unref()
+  }
+
+  #schedule(at: number): void {
+    if (this.#timer !== undefined && this.#timerAt <= at) {
+      this.#timer.ref()
+      return
+    }
+    clearTimeout(this.#timer)
+    this.#timerAt = at
+    // A loop that was blocked runs its timers before it reads its ports. The immediate lets the answers that already wait
+    // there be read first, so that a stalled loop reports no timeout for what was served in time (node-postgres#2262).
+    this.#timer = setTimeout(() => setImmediate(() => this.#expire()), Math.max(0, Math.ceil(at - monotonicMs())))
+  }
+
+  #expire(): void {
+    this.#timer = undefined
+    this.#timerAt = Number.POSITIVE_INFINITY
+    const now = monotonicMs()
+    let next = Number.POSITIVE_INFINITY
+    for (const [ms, queue] of this.#queues) {
+      for (const entry of queue) {
+        if (entry.at > now) {
+          next = Math.min(next, entry.at)
+          break
+        }
+        this.#remove(ms, queue, entry)
+        entry.expire()
+      }
+    }
+    if (next !== Number.POSITIVE_INFINITY) this.#schedule(next)
+  }
+}
+
+/** The thread's deadlines. */
+export const deadlines: Deadlines = new Deadlines()
+
+/**
+ * `work`, or a rejection with `late()` once `ms` milliseconds have passed. The work itself goes on: `late` decides what becomes of it.
+ * A late failure of the work is swallowed; a late success is passed to `lateSuccess`.
+ */
+export function within<T>(
+  work: Promise<T>,
+  ms: number,
+  late: () => Error,
+  lateSuccess?: (value: T) => void,
+): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    let open = true
+    const deadline = deadlines.arm(ms, () => {
+      open = false
+      reject(late())
+    })
+    work.then(
+      value => {
+        deadline.cancel()
+        if (open) resolve(value)
+        else lateSuccess?.(value)
+      },
+      error => {
+        deadline.cancel()
+        reject(error)
+      },
+    )
+  })
+}

@@ -1,0 +1,108 @@
+import { getEnvironmentData, setEnvironmentData, threadId } from 'node:worker_threads'
+import { checkOptions, isString } from '../base/checks.ts'
+import { InvalidRequestError } from '../base/errors.ts'
+import { bringSharing, type Pool, type ShareAddress, type ShareOptions } from '../pool/pool.ts'
+import { environmentKey, type Hello } from '../protocol/messages.ts'
+import { maxSession } from '../slots/state.ts'
+import { Session } from './session.ts'
+
+/** A pool that other threads can attach to, with the sessions of those that have. */
+class SharedPool {
+  readonly address: ShareAddress
+  readonly #pool: Pool<object>
+  readonly #sessions = new Map<number, Session>()
+
+  constructor(pool: Pool<object>, name: string) {
+    this.#pool = pool
+    this.address = { name, threadId, buffer: pool.slots.share() }
+  }
+
+  accept(hello: Hello): void {
+    const number = this.#freeNumber()
+    if (number === undefined) return refuse(hello, `${maxSession} threads are attached to '${hello.name}', and that is the most.`)
+    this.#pool.threads.set(number, hello.threadId)
+    const session = new Session(this.#pool, { session: number, threadId: hello.threadId }, hello.port, () => {
+      // Only now, with every lease of the dead taken back, may another thread bear this number.
+      this.#sessions.delete(number)
+      this.#pool.threads.delete(number)
+    })
+    this.#sessions.set(number, session)
+  }
+
+  close(): void {
+    for (const session of this.#sessions.values()) void session.end()
+  }
+
+  #freeNumber(): number | undefined {
+    for (let number = 1; number <= maxSession; number++) if (!this.#sessions.has(number)) return number
+    return undefined
+  }
+}
+
+interface Desk {
+  readonly accept: (hello: Hello) => void
+}
+
+/** Shared pools by name: one table in a thread, even where this module has been loaded twice. */
+const registryKey = Symbol.for('fairypool.shared')
+const registry: Map<string, Desk> = (() => {
+  const holder = globalThis as { [registryKey]?: Map<string, Desk> }
+  const present = holder[registryKey]
+  if (present) return present
+  const created = new Map<string, Desk>()
+  holder[registryKey] = created
+  return created
+})()
+
+const shared = new WeakMap<Pool<object>, SharedPool>()
+
+function share(pool: Pool<object>, options: ShareOptions = {}): ShareAddress {
+  checkOptions('share options', options, { name: isString })
+  const present = shared.get(pool)
+  if (present) {
+    if (options.name === undefined || options.name === present.address.name) return present.address
+    throw new InvalidRequestError(`This pool is shared as '${present.address.name}' already.`)
+  }
+  const name = options.name ?? 'default'
+  if (registry.has(name)) {
+    throw new InvalidRequestError(`Another pool is shared as '${name}'. Give each its own: share({ name }).`)
+  }
+  if (registry.size === 0) process.on('workerMessage', onWorkerMessage)
+  const desk = new SharedPool(pool, name)
+  registry.set(name, desk)
+  shared.set(pool, desk)
+  publish(name, desk.address)
+  return desk.address
+}
+
+function unshare(pool: Pool<object>): void {
+  const desk = shared.get(pool)
+  if (desk === undefined) return
+  shared.delete(pool)
+  registry.delete(desk.address.name)
+  publish(desk.address.name, undefined)
+  if (registry.size === 0) process.off('workerMessage', onWorkerMessage)
+  desk.close()
+}
+
+/** Workers spawned from now on find the pool under its name. */
+function publish(name: string, address: ShareAddress | undefined): void {
+  const { [name]: _, ...others } = (getEnvironmentData(environmentKey) ?? {}) as Record<string, ShareAddress>
+  setEnvironmentData(environmentKey, address ? { ...others, [name]: address } : others)
+}
+
+/** Other libraries use this event too: what is not ours is left alone, and what is ours must not throw. */
+function onWorkerMessage(message: unknown): void {
+  const hello = Object(message) as Hello
+  if (hello.fairypool !== 'attach') return
+  const desk = registry.get(hello.name)
+  if (desk) desk.accept(hello)
+  else refuse(hello, `No pool is shared as '${hello.name}'. Shared are: ${[...registry.keys()].join(', ') || 'none'}.`)
+}
+
+function refuse({ port }: Hello, why: string): void {
+  port.postMessage({ refused: why })
+  port.close()
+}
+
+bringSharing({ share, unshare })

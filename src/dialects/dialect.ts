@@ -1,0 +1,50 @@
+import type { MaybePromise } from '../base/maybe-async.ts'
+
+/** Rows in batches, read one after another until a batch comes back empty. */
+export interface BatchReader {
+  /** The next batch; an empty one ends it. */
+  read(): Promise<readonly unknown[]>
+  /** Ends the reading early. Idempotent. */
+  close(): Promise<void>
+}
+
+/** What the pool tells whoever opens a connection. */
+export interface OpenContext {
+  /** Aborted when the pool gives up this attempt (`connectTimeoutMs`): drop the socket. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * All that the pool must know of one driver. A concrete database is the user's import, never ours.
+ * `C` is the driver's connection. Optional members are abilities: the pool asks for them, never for a name.
+ */
+export interface Dialect<C extends object> {
+  readonly name: string
+  /** Opens a connection. Not called when the pool has a `creator`. `record` is where it will live. */
+  connect?(record: unknown, context: OpenContext): MaybePromise<C>
+  /** True: alive. False: disconnected, replace it and all of its age. Any other trouble is thrown (behaviours 167, 168). */
+  ping?(connection: C): MaybePromise<boolean>
+  /** Called with the fairy, so that what a proxy intercepts applies (behaviour 12). */
+  rollback(fairy: C): MaybePromise<unknown>
+  commit(fairy: C): MaybePromise<unknown>
+  /** A polite goodbye. */
+  close(connection: C): MaybePromise<unknown>
+  /** An abrupt end, when nothing more may be said or awaited: after an invalidation or a death. Must not throw. */
+  terminate?(connection: C): void
+  /** Stops what the server is doing for this connection; settles when the server has taken note. */
+  cancel?(connection: C): Promise<void>
+  /** Does this error mean that the connection is gone? */
+  isDisconnect?(error: unknown, connection: C | undefined): boolean
+  /** True once the driver knows by itself that the connection is gone: it is replaced at its next checkout. */
+  isLost?(connection: C): boolean
+  /** Is a transaction open? `undefined`: can't say now. A reset is skipped only on `false`. */
+  inTransaction?(connection: C): boolean | undefined
+  /** May the connection keep the process alive? It may while it is lent, and must not while it is idle. */
+  keepAlive?(connection: C, on: boolean): void
+  /** Begins to read the rows of a query in batches. */
+  cursor?(connection: C, args: readonly unknown[]): MaybePromise<BatchReader>
+  /** The methods that a worker may call. Absent: every method of the object, but for the forbidden names. */
+  readonly methods?: readonly string[]
+  /** A result as it should travel to a worker: drivers hang parsers and functions on theirs, which can't be cloned. */
+  toWire?(result: unknown): unknown
+}

@@ -1,0 +1,34 @@
+import type { Client } from 'pg'
+import { ArgumentError } from '../base/errors.ts'
+import { checkOptions, isCount } from '../base/checks.ts'
+import type { BatchReader } from './dialect.ts'
+
+/** Options of `cursor(text, values, options)`. */
+export interface PgCursorOptions {
+  /** Rows a round trip. Default 100. */
+  readonly batchSize?: number
+}
+
+/** The npm package `pg-cursor`, an optional peer: loaded at the first cursor. */
+async function loadCursor(): Promise<typeof import('pg-cursor')> {
+  try {
+    const module = (await import('pg-cursor')) as unknown as { readonly default: typeof import('pg-cursor') }
+    return module.default
+  } catch (cause) {
+    throw new ArgumentError("cursor() needs the package 'pg-cursor': npm install pg-cursor", { cause })
+  }
+}
+
+/** Reads a query's rows in batches through a portal; the next batch is asked for when the one before has been used up. */
+export async function readPgCursor(client: Client, args: readonly unknown[]): Promise<BatchReader> {
+  const [text, values, options = {}] = args as [unknown, unknown, (PgCursorOptions | undefined)?]
+  if (typeof text !== 'string') throw new ArgumentError('cursor(text, values, options): text must be a string.')
+  if (values !== undefined && !Array.isArray(values)) throw new ArgumentError('cursor(text, values, options): values must be an array.')
+  checkOptions('cursor options', options, { batchSize: isCount(1) })
+  const Cursor = await loadCursor()
+  const cursor = client.query(new Cursor<unknown>(text, values ?? []))
+  return {
+    read: () => cursor.read(options.batchSize ?? 100),
+    close: () => cursor.close(),
+  }
+}

@@ -1,0 +1,88 @@
+import pgModule, { type Client, type ClientConfig, type QueryResult } from 'pg'
+import { ArgumentError } from '../base/errors.ts'
+import type { Dialect, OpenContext } from './dialect.ts'
+import { cancel } from './pg-cancel.ts'
+import { readPgCursor } from './pg-cursor.ts'
+import { isPgDisconnect } from './pg-errors.ts'
+
+/** What the driver keeps but does not declare; each use says what for. */
+interface ClientInside {
+  readonly processID: number
+  readonly secretKey: number
+  readonly host: string
+  readonly port: number
+  /** False between a query's first byte and the server's ReadyForQuery. */
+  readonly readyForQuery: boolean
+  /** I, T or E, from the last ReadyForQuery. */
+  getTransactionStatus(): string | null
+  ref(): void
+  unref(): void
+  readonly connection: { readonly stream: { destroy(): void } }
+}
+
+const inside = (client: Client): ClientInside => client as unknown as ClientInside
+
+/** Connections that the server or the network has ended; an idle one must not crash the process (node-postgres#2641). */
+const lost = new WeakSet<Client>()
+
+async function open(config: ClientConfig, { signal }: OpenContext): Promise<Client> {
+  const client = new pgModule.Client(config)
+  client.on('error', () => lost.add(client))
+  client.once('end', () => lost.add(client))
+  const giveUp = (): void => inside(client).connection.stream.destroy()
+  signal.addEventListener('abort', giveUp, { once: true })
+  try {
+    await client.connect()
+    return client
+  } catch (error) {
+    giveUp()
+    throw error
+  } finally {
+    signal.removeEventListener('abort', giveUp)
+  }
+}
+
+/** What of a result can travel: the driver hangs its parsers on it. */
+function toWire(result: unknown): unknown {
+  if (Array.isArray(result)) return result.map(toWire)
+  if (typeof result !== 'object' || result === null || !('rows' in result) || !('fields' in result)) return result
+  const { command, rowCount, oid, rows, fields } = result as QueryResult
+  return { command, rowCount, oid, rows, fields }
+}
+
+/**
+ * PostgreSQL over `pg` 8.23 or newer. Takes what `new pg.Client()` takes; the credentials stay on the coordinator's thread.
+ * A worker may call `query(text | config, values)` and `cursor(text, values, { batchSize })`.
+ */
+export function pg(config: ClientConfig | string = {}): Dialect<Client> {
+  const clientConfig = typeof config === 'string' ? { connectionString: config } : config
+  if (typeof clientConfig !== 'object' || clientConfig === null) {
+    throw new ArgumentError('pg(config): config must be a connection string or an object as for new pg.Client().')
+  }
+  return {
+    name: 'pg',
+    methods: ['query'],
+    connect: (_record, context) => open(clientConfig, context),
+    async ping(client) {
+      try {
+        await client.query('')
+        return true
+      } catch (error) {
+        if (isPgDisconnect(error)) return false
+        throw error
+      }
+    },
+    rollback: fairy => fairy.query('rollback'),
+    commit: fairy => fairy.query('commit'),
+    close: client => client.end(),
+    terminate: client => inside(client).connection.stream.destroy(),
+    cancel: client => cancel(inside(client)),
+    isDisconnect: error => isPgDisconnect(error),
+    isLost: client => lost.has(client),
+    // Between an ErrorResponse and its ReadyForQuery the last status is out of date: then nobody can say.
+    inTransaction: client => (inside(client).readyForQuery ? inside(client).getTransactionStatus() !== 'I' : undefined),
+    keepAlive: (client, on) => (on ? inside(client).ref() : inside(client).unref()),
+    cursor: readPgCursor,
+    toWire,
+  }
+}

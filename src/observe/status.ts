@@ -1,0 +1,34 @@
+/** Counts of a pool's records, as of one moment. */
+export interface PoolCounts {
+  readonly poolSize: number
+  /** Records at home: idle, or emptied by an invalidation and about to be reopened. */
+  readonly checkedin: number
+  /** Records beyond `poolSize`; negative until there are that many (behaviour 24). */
+  readonly overflow: number
+  /** Records that are lent, being opened, reset or closed. */
+  readonly checkedout: number
+  /** Callers that wait for a connection. */
+  readonly waiting: number
+}
+
+/** A pool's counts; as a string, one line. */
+export class PoolStatus implements PoolCounts {
+  readonly poolSize: number
+  readonly checkedin: number
+  readonly overflow: number
+  readonly checkedout: number
+  readonly waiting: number
+
+  constructor({ poolSize, checkedin, overflow, checkedout, waiting }: PoolCounts) {
+    this.poolSize = poolSize
+    this.checkedin = checkedin
+    this.overflow = overflow
+    this.checkedout = checkedout
+    this.waiting = waiting
+  }
+
+  toString(): string {
+    const { poolSize, checkedin, overflow, checkedout, waiting } = this
+    return `poolSize ${poolSize}, checkedin ${checkedin}, overflow ${overflow}, checkedout ${checkedout}, waiting ${waiting}`
+  }
+}

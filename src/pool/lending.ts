@@ -1,0 +1,176 @@
+import { DisconnectionError, InvalidatePoolError, InvalidRequestError } from '../base/errors.ts'
+import type { MaybePromise } from '../base/maybe-async.ts'
+import { Checkout } from './checkout.ts'
+import { open } from './opening.ts'
+import type { Pool } from './pool.ts'
+import type { ConnectionRecord } from './record.ts'
+import type { CheckoutRequest } from './request.ts'
+import { checkin } from './returning.ts'
+
+/** How often ping and checkout listeners may find a connection dead before the caller is told (behaviour 209). */
+const examinations = 2
+
+/**
+ * Lends a record that the pool has claimed for this request; its slot is `leased`, or `opening` when it has no connection.
+ * Synchronous when the connection is fresh and nobody wants to examine it. On failure the place is free again.
+ */
+export function lend<C extends object>(
+  pool: Pool<C>,
+  record: ConnectionRecord<C>,
+  request: CheckoutRequest<C>,
+): MaybePromise<Checkout<C>> {
+  const ready = record.connection !== undefined && record.staleness === undefined && !isExamined(pool, record)
+  if (!ready || request.patience.gone) return lendSlowly(pool, record, request)
+  return begin(pool, record, request)
+}
+
+const isExamined = <C extends object>(pool: Pool<C>, record: ConnectionRecord<C>): boolean =>
+  pool.events.has('checkout') || (pool.settings.prePing && !record.fresh)
+
+function begin<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>, request: CheckoutRequest<C>): Checkout<C> {
+  record.fresh = false
+  pool.dialect.keepAlive?.(record.connection!, true)
+  return new Checkout(pool, record, request)
+}
+
+async function lendSlowly<C extends object>(
+  pool: Pool<C>,
+  record: ConnectionRecord<C>,
+  request: CheckoutRequest<C>,
+): Promise<Checkout<C>> {
+  await connectWithin(pool, record, request)
+  if (!isExamined(pool, record)) return begin(pool, record, request)
+  const isFresh = record.fresh
+  const checkout = begin(pool, record, request)
+  record.fresh = isFresh
+  await verify(pool, checkout, record, request)
+  return checkout
+}
+
+/** A good connection in the record, or the caller's end; then the connection, once open, comes home for someone else (fault 5). */
+function connectWithin<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>, request: CheckoutRequest<C>): Promise<void> {
+  request.phase = 'connect'
+  const connected = getConnection(pool, record, request.borrower.session)
+  return request.patience.within(connected, () => {
+    connected.then(
+      () => {
+        record.become('returning')
+        return pool.returnConnection(record)
+      },
+      () => {},
+    )
+  })
+}
+
+/**
+ * Leaves the record `leased` with a connection that is not stale (behaviours 106-109). A new record is checked once more after
+ * its open, for it may have been condemned meanwhile; a reopened one is not (109), or a steady invalidator could keep it busy for ever.
+ */
+async function getConnection<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>, session: number): Promise<void> {
+  if (record.state === 'opening') {
+    const isNew = record.openings === 0
+    await openOrReturn(pool, record, session)
+    if (!isNew) return
+  }
+  if (record.staleness === undefined) return
+  await record.close('abrupt')
+  record.reopen(session)
+  await openOrReturn(pool, record, session)
+}
+
+/** Opens; on failure a new record is dropped without a trace (278, 280), an old one comes home empty (279, 281). */
+async function openOrReturn<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>, session: number): Promise<void> {
+  const isNew = record.openings === 0
+  try {
+    await open(pool, record)
+  } catch (error) {
+    await failedOpen(pool, record, error, isNew)
+    throw error
+  }
+  record.openings++
+  record.become('leased', session)
+}
+
+async function failedOpen<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>, error: unknown, isNew: boolean): Promise<void> {
+  const { connection } = record
+  try {
+    if (connection !== undefined && !isNew) await pool.events.emit('invalidate', connection, record, error)
+  } finally {
+    if (isNew) await record.closeUnannounced()
+    else await record.close('abrupt')
+    if (isNew) pool.discard(record)
+    else await checkin(pool, record)
+  }
+}
+
+/** Ping and checkout listeners, until they are content; a connection they find dead is replaced in place (behaviours 204-217). */
+async function verify<C extends object>(
+  pool: Pool<C>,
+  checkout: Checkout<C>,
+  record: ConnectionRecord<C>,
+  request: CheckoutRequest<C>,
+): Promise<void> {
+  for (let left = examinations; left > 0; left--) {
+    const failure = await examine(pool, checkout, record, request)
+    if (failure === undefined) return
+    if (!(failure.error instanceof DisconnectionError) || request.patience.gone) {
+      await checkout.fail(failure.error)
+      throw failure.error
+    }
+    await replace(pool, checkout, record, request, failure.error)
+  }
+  await checkout.fail(undefined)
+  throw new InvalidRequestError(`${examinations} connections in a row were found dead at checkout; the database may be restarting.`)
+}
+
+async function examine<C extends object>(
+  pool: Pool<C>,
+  checkout: Checkout<C>,
+  record: ConnectionRecord<C>,
+  request: CheckoutRequest<C>,
+): Promise<{ readonly error: unknown } | undefined> {
+  const connection = record.connection
+  if (connection === undefined) return { error: new InvalidRequestError('This connection is closed.') }
+  try {
+    if (pool.settings.prePing && !record.fresh) {
+      request.phase = 'ping'
+      if (!(await request.patience.within(ping(pool, connection)))) {
+        return { error: new InvalidatePoolError('The connection did not answer a ping.') }
+      }
+    }
+    record.fresh = false
+    request.phase = 'checkout'
+    await request.patience.within(pool.events.emit('checkout', connection, record, request.fairyFor(checkout)))
+    return undefined
+  } catch (error) {
+    return { error }
+  }
+}
+
+async function ping<C extends object>(pool: Pool<C>, connection: C): Promise<boolean> {
+  const { dialect } = pool
+  if (dialect.ping === undefined) {
+    throw new InvalidRequestError(`prePing is on, but the dialect '${dialect.name}' has no ping.`)
+  }
+  return dialect.ping(connection)
+}
+
+/** The same record and fairy, a new connection, a new lease number. */
+async function replace<C extends object>(
+  pool: Pool<C>,
+  checkout: Checkout<C>,
+  record: ConnectionRecord<C>,
+  request: CheckoutRequest<C>,
+  error: DisconnectionError,
+): Promise<void> {
+  await checkout.emptied(error)
+  if (error.invalidatePool) pool.condemn(checkout.generation)
+  record.reopen(request.borrower.session)
+  try {
+    await connectWithin(pool, record, request)
+  } catch (failure) {
+    checkout.lost()
+    throw failure
+  }
+  checkout.rebind(record)
+}

@@ -1,0 +1,150 @@
+import { type Check, checkOptions, isBoolean, isCount, isDuration, isFunction, isObject, isSignal, oneOf, orNull } from '../base/checks.ts'
+import { ArgumentError } from '../base/errors.ts'
+import type { MaybePromise } from '../base/maybe-async.ts'
+import type { Dialect, OpenContext } from '../dialects/dialect.ts'
+import type { Logger } from '../observe/logger.ts'
+import type { EventName, PoolListeners } from './events.ts'
+import type { ConnectionRecord } from './record.ts'
+
+/** What becomes of a transaction that is open when a connection comes home. */
+export type ResetMode = 'rollback' | 'commit' | 'none'
+
+/** Opens a connection in place of the dialect's own `connect`. */
+export type Creator<C extends object> = (record: ConnectionRecord<C>, context: OpenContext) => MaybePromise<C>
+
+/** A listener to register at construction: `[listener, event name]` (behaviour 13). */
+export type EventOption<C extends object> = {
+  [N in EventName]: readonly [listener: PoolListeners<C>[N], event: N]
+}[EventName]
+
+/** Options of every pool. Durations are milliseconds. */
+export interface PoolOptions<C extends object = object> {
+  /** How to open, reset, ping and close; e.g. `pg({ connectionString })`. One of `dialect` and `creator` is needed. */
+  readonly dialect?: Dialect<C>
+  /** Opens connections instead of the dialect; it gets the record (behaviours 2-6). */
+  readonly creator?: Creator<C>
+  /** Connections kept open. 0: no limit. Default 5. */
+  readonly poolSize?: number
+  /** Connections beyond `poolSize` while they are needed; closed on return. -1: no limit. Default 10. */
+  readonly maxOverflow?: number
+  /** How long a `connect()` may take in all: waiting, opening, pinging. 0: never wait for a place. null: for ever. Default 30,000. */
+  readonly timeoutMs?: number | null
+  /** How long one attempt to open may take before its place is given to others. Default `timeoutMs`, or 30,000. */
+  readonly connectTimeoutMs?: number
+  /** How long a reset on return may take before the connection is replaced instead. Default 5,000. */
+  readonly resetTimeoutMs?: number
+  /** How long a driver's close, and calls in flight at a `close()`, may take before they are cut off. Default 5,000. */
+  readonly closeTimeoutMs?: number
+  /** Lend the connection that came home last rather than first: lets a quiet pool's others age. Default false. */
+  readonly useLifo?: boolean
+  /** Replace connections older than this at their next checkout. -1: never. Default -1. */
+  readonly recycleMs?: number
+  /** Ping a connection before it is lent again. Default false. */
+  readonly prePing?: boolean
+  /** What to do with a transaction left open. Default 'rollback'. true: rollback; false or null: none. */
+  readonly resetOnReturn?: ResetMode | boolean | null
+  /** One checkout per thread: nested `connect()` calls share it. Default false. */
+  readonly useThreadlocal?: boolean
+  /** Remember where each connection was checked out, and warn when one is lost. About 3 µs a checkout. Default false. */
+  readonly traceCheckouts?: boolean
+  /** Listeners to begin with, `[listener, event name]`. */
+  readonly events?: readonly EventOption<C>[]
+  /** Where failures go that no caller can be told. Default: `console` for warnings and errors. */
+  readonly logger?: Logger
+}
+
+/** Options of one checkout. */
+export interface ConnectOptions {
+  /** Instead of the pool's `timeoutMs`. */
+  readonly timeoutMs?: number | null
+  /** Gives up when it aborts, with its reason. */
+  readonly signal?: AbortSignal
+}
+
+/** Options with every default in its place. */
+export interface PoolSettings {
+  readonly poolSize: number
+  readonly maxOverflow: number
+  readonly timeoutMs: number | null
+  readonly connectTimeoutMs: number
+  readonly resetTimeoutMs: number
+  readonly closeTimeoutMs: number
+  readonly useLifo: boolean
+  readonly recycleMs: number
+  readonly prePing: boolean
+  readonly resetOnReturn: ResetMode
+  readonly useThreadlocal: boolean
+  readonly traceCheckouts: boolean
+  readonly logger: Logger
+}
+
+const quiet = (): void => {}
+const consoleLogger: Logger = {
+  debug: quiet,
+  info: quiet,
+  warn: (message, error) => console.warn(message, ...(error === undefined ? [] : [error])),
+  error: (message, error) => console.error(message, ...(error === undefined ? [] : [error])),
+}
+
+
+
+const checks: Readonly<Record<keyof PoolOptions, Check>> = {
+  dialect: isObject,
+  creator: isFunction,
+  poolSize: isCount(0),
+  maxOverflow: { ...isCount(-1), expected: 'a whole number, 0 or more, or -1 for no limit' },
+  timeoutMs: orNull(isDuration),
+  connectTimeoutMs: isDuration,
+  resetTimeoutMs: isDuration,
+  closeTimeoutMs: isDuration,
+  useLifo: isBoolean,
+  recycleMs: { expected: 'a number of milliseconds, or -1 for never', test: value => value === -1 || isDuration.test(value) },
+  prePing: isBoolean,
+  resetOnReturn: oneOf('rollback', 'commit', 'none', true, false, null),
+  useThreadlocal: isBoolean,
+  traceCheckouts: isBoolean,
+  events: { expected: 'an array of [listener, event name]', test: Array.isArray },
+  logger: isObject,
+}
+
+const resetModes = new Map<unknown, ResetMode>([
+  [true, 'rollback'],
+  [false, 'none'],
+  [null, 'none'],
+])
+
+/** Checks a pool's options and fills in the defaults. The most connections a pool may have is 65,536. */
+export function settingsOf<C extends object>(options: PoolOptions<C>): PoolSettings {
+  checkOptions('pool options', options, checks)
+  if (options.dialect === undefined && options.creator === undefined) {
+    throw new ArgumentError('pool options: give a dialect, e.g. pg({ connectionString }), or a creator that opens a connection.')
+  }
+  if (options.creator === undefined && options.dialect?.connect === undefined) {
+    throw new ArgumentError(`pool options: the dialect '${options.dialect?.name}' can't open connections, so a creator is needed.`)
+  }
+  const { poolSize = 5, maxOverflow = 10, timeoutMs = 30_000, resetOnReturn = 'rollback' } = options
+  if (poolSize + Math.max(0, maxOverflow) > 65_536) {
+    throw new ArgumentError(`pool options: poolSize + maxOverflow is ${poolSize + maxOverflow}; 65,536 is the most.`)
+  }
+  return {
+    poolSize,
+    // No limit on the idle means no limit at all (behaviour 35).
+    maxOverflow: poolSize === 0 ? -1 : maxOverflow,
+    timeoutMs,
+    connectTimeoutMs: options.connectTimeoutMs ?? (timeoutMs || 30_000),
+    resetTimeoutMs: options.resetTimeoutMs ?? 5000,
+    closeTimeoutMs: options.closeTimeoutMs ?? 5000,
+    useLifo: options.useLifo ?? false,
+    recycleMs: options.recycleMs ?? -1,
+    prePing: options.prePing ?? false,
+    resetOnReturn: resetModes.get(resetOnReturn) ?? (resetOnReturn as ResetMode),
+    useThreadlocal: options.useThreadlocal ?? false,
+    traceCheckouts: options.traceCheckouts ?? false,
+    logger: options.logger ?? consoleLogger,
+  }
+}
+
+/** Checks the options of one checkout. */
+export function checkConnectOptions(options: ConnectOptions): void {
+  checkOptions('connect options', options, { timeoutMs: orNull(isDuration), signal: isSignal })
+}

@@ -1,0 +1,168 @@
+import { asError, bug, TimeoutError } from '../base/errors.ts'
+import { within } from '../base/deadlines.ts'
+import { monotonicMs } from '../base/clock.ts'
+import type { SlotState } from '../slots/state.ts'
+import type { Checkout } from './checkout.ts'
+import type { Pool } from './pool.ts'
+
+/** Called with the connection at its next checkin, last one first (behaviours 241-244). */
+export type FinalizeCallback<C> = (connection: C) => unknown
+
+/**
+ * One place in the pool for its whole life; it may hold several driver connections, one after another.
+ * Its state is its slot's word and nothing else; only the facts that no other thread needs are here.
+ */
+export class ConnectionRecord<C extends object> {
+  readonly slot: number
+  /** The pool's generation when this record was made: one of before a `dispose()` is closed when it comes home. */
+  readonly epoch: number
+  /** Facts about the connection: emptied, in place, when it is replaced (behaviours 235-238). */
+  readonly info: Map<string, unknown> = new Map()
+  /** Facts about the record: they outlive its connections (behaviour 239). */
+  readonly recordInfo: Map<string, unknown> = new Map()
+  /** The driver's connection; undefined while there is none. */
+  connection: C | undefined
+  /** Opened for the present checkout, so it needs no ping (behaviour 166). */
+  fresh = false
+  /** The present loan. */
+  current: Checkout<C> | undefined
+  /** How many connections have been opened here; 0: the record is new, and vanishes if its first open fails. */
+  openings = 0
+  readonly finalizeCallbacks: FinalizeCallback<C>[] = []
+  readonly #pool: Pool<C>
+
+  constructor(pool: Pool<C>, slot: number, epoch: number) {
+    this.#pool = pool
+    this.slot = slot
+    this.epoch = epoch
+  }
+
+  get state(): SlotState {
+    return this.#pool.slots.state(this.slot)
+  }
+
+  /** True while a fairy holds this record's connection (behaviours 122, 123). */
+  get inUse(): boolean {
+    return this.current !== undefined
+  }
+
+  /** When the present connection began to open, in milliseconds of the process's monotonic clock. */
+  get lastConnectTime(): number {
+    return this.#pool.slots.openedAt(this.slot)
+  }
+
+  /** Registers a callback for the next checkin of this connection (behaviour 241). */
+  finalizeCallback(callback: FinalizeCallback<C>): void {
+    this.finalizeCallbacks.push(callback)
+  }
+
+  /** Steps the slot; the caller holds it, so a lost race is a fault of ours. Returns the slot's new word. */
+  become(to: SlotState, session?: number): number {
+    const { slots } = this.#pool
+    const word = slots.word(this.slot)
+    const next = slots.step(this.slot, word, to, session)
+    if (next === -1) throw bug(`slot ${this.slot} changed under its holder on its way to ${to}`)
+    return next
+  }
+
+  /** Why the connection must be replaced before it is lent, or undefined (behaviours 106, 107). */
+  get staleness(): 'lost' | 'age' | 'pool invalidated' | 'soft mark' | undefined {
+    const { slots, settings, dialect } = this.#pool
+    if (this.connection !== undefined && dialect.isLost?.(this.connection)) return 'lost'
+    if (settings.recycleMs >= 0 && monotonicMs() - slots.openedAt(this.slot) > settings.recycleMs) return 'age'
+    if (slots.isCondemned(slots.generation(this.slot))) return 'pool invalidated'
+    return slots.isMarkedStale(this.slot) ? 'soft mark' : undefined
+  }
+
+  /**
+   * Closes the connection; the slot becomes and stays `closing`, and the caller holds it until the record goes home or is
+   * reopened: an `empty` slot is anybody's. Never fails: nobody who is done with a connection can do anything about a driver
+   * that won't close it (behaviours 290, 291).
+   */
+  close(manner: 'polite' | 'abrupt'): Promise<void> {
+    this.become('closing')
+    return this.closeConnection(manner)
+  }
+
+  /** `closing` to `opening` with nothing between: the record stays its borrower's. */
+  reopen(session: number): void {
+    this.become('empty')
+    this.become('opening', session)
+  }
+
+  /** The second half of `close()`, for a slot that is `closing` already. */
+  async closeConnection(manner: 'polite' | 'abrupt'): Promise<void> {
+    const { connection } = this
+    this.finalizeCallbacks.length = 0
+    if (connection === undefined) return
+    await this.#pool.events.emit('close', connection, this).catch(error => {
+      this.#pool.settings.logger.error('fairypool: a close listener failed.', asError(error))
+    })
+    // Dropped before the driver is asked: whatever it does, nobody will use this connection again.
+    this.connection = undefined
+    await closeQuietly(this.#pool, connection, manner)
+  }
+
+  /** Runs the finalize callbacks, last one first; one that fails is logged and stops nothing (behaviour 244). */
+  async runFinalizeCallbacks(): Promise<void> {
+    for (let callback = this.finalizeCallbacks.pop(); callback; callback = this.finalizeCallbacks.pop()) {
+      try {
+        if (this.connection !== undefined) await callback(this.connection)
+      } catch (error) {
+        this.#pool.settings.logger.error('fairypool: a finalize callback failed.', asError(error))
+      }
+    }
+  }
+
+  /** Closes a connection that nobody has been told of: a connect listener refused it (behaviour 280). */
+  async closeUnannounced(): Promise<void> {
+    const { connection } = this
+    this.connection = undefined
+    this.become('closing')
+    if (connection !== undefined) await closeQuietly(this.#pool, connection, 'abrupt')
+  }
+
+  /**
+   * This connection is broken (`soft`: or will be, once its present user is done). When lent, its loan ends at once;
+   * when idle, it is closed where it stands and reopened at its next checkout (behaviours 113-118).
+   */
+  async invalidate(error?: unknown, { soft = false }: { readonly soft?: boolean } = {}): Promise<void> {
+    if (this.current?.isValid) return this.current.invalidate(error, soft)
+    const { connection, state } = this
+    if (connection === undefined || (state !== 'idle' && state !== 'returning')) return
+    if (soft) {
+      await this.#pool.events.emit('softInvalidate', connection, this, error)
+      return this.#pool.slots.markStale(this.slot)
+    }
+    if (state === 'returning') return this.#closeInvalidated(connection, error)
+    // Reserved first: while the listeners run nobody may borrow what is about to be closed.
+    this.become('reserved')
+    try {
+      await this.#closeInvalidated(connection, error)
+    } finally {
+      this.become(this.state === 'reserved' ? 'idle' : 'empty')
+      this.#pool.serveWaiters()
+    }
+  }
+
+  async #closeInvalidated(connection: C, error: unknown): Promise<void> {
+    await this.#pool.events.emit('invalidate', connection, this, error)
+    await this.close('abrupt')
+  }
+}
+
+/** Closes a driver's connection within `closeTimeoutMs`; failures are logged. */
+export async function closeQuietly<C extends object>(pool: Pool<C>, connection: C, manner: 'polite' | 'abrupt'): Promise<void> {
+  const { dialect, settings } = pool
+  try {
+    dialect.keepAlive?.(connection, true)
+    if (manner === 'abrupt' && dialect.terminate) return dialect.terminate(connection)
+    const timeoutMs = settings.closeTimeoutMs
+    await within(Promise.resolve(dialect.close(connection)), timeoutMs, () => {
+      return new TimeoutError(`The driver did not close a connection within ${timeoutMs} ms; it was dropped.`, { phase: 'close', timeoutMs })
+    })
+  } catch (error) {
+    settings.logger.error('fairypool: closing a connection failed.', asError(error))
+    dialect.terminate?.(connection)
+  }
+}

@@ -1,0 +1,47 @@
+import type { TimeoutPhase } from '../base/errors.ts'
+import { Patience, type PatienceOptions } from '../base/patience.ts'
+import type { Fairy } from '../fairies/fairy.ts'
+import type { CheckoutTrace } from '../observe/trace.ts'
+import type { Checkout } from './checkout.ts'
+
+/** Who borrows: a session's number in the slot table, and the thread behind it. */
+export interface Borrower {
+  /** 0 is the coordinator's own thread. */
+  readonly session: number
+  readonly threadId: number
+}
+
+/** What is particular to one `connect()`. */
+export interface RequestOptions<C extends object> extends PatienceOptions {
+  /** Makes the fairy over the checkout: the caller's own, or a stand-in for listeners when the caller is in another thread. */
+  readonly fairyOver: (checkout: Checkout<C>) => Fairy<C>
+  readonly trace?: CheckoutTrace | undefined
+}
+
+/** One caller's wish for a connection, from `connect()` until it is met or given up. */
+export class CheckoutRequest<C extends object> {
+  readonly borrower: Borrower
+  readonly patience: Patience
+  readonly timeoutMs: number | null
+  readonly trace: CheckoutTrace | undefined
+  /** What is going on: a timeout says so. */
+  phase: TimeoutPhase = 'wait'
+  readonly #fairyOver: (checkout: Checkout<C>) => Fairy<C>
+  #fairy: Fairy<C> | undefined
+
+  constructor(borrower: Borrower, options: RequestOptions<C>, late: (request: CheckoutRequest<C>) => Error) {
+    this.borrower = borrower
+    this.trace = options.trace
+    this.#fairyOver = options.fairyOver
+    this.timeoutMs = options.timeoutMs ?? null
+    // A timeout of 0 is about waiting for a place only: opening takes the time it takes, within `connectTimeoutMs` (behaviour 45).
+    const timeoutMs = this.timeoutMs === 0 ? null : this.timeoutMs
+    this.patience = new Patience({ timeoutMs, signal: options.signal }, () => late(this))
+  }
+
+  /** The one fairy of this request: listeners see the same as the caller. */
+  fairyFor(checkout: Checkout<C>): Fairy<C> {
+    this.#fairy ??= this.#fairyOver(checkout)
+    return this.#fairy
+  }
+}

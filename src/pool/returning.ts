@@ -1,0 +1,117 @@
+import { within } from '../base/deadlines.ts'
+import { asError, DisconnectionError, TimeoutError } from '../base/errors.ts'
+import type { MaybePromise } from '../base/maybe-async.ts'
+import { ConnectionFairy, type Fairy } from '../fairies/fairy.ts'
+import { warn } from '../observe/warnings.ts'
+import type { Checkout } from './checkout.ts'
+import type { Pool } from './pool.ts'
+import { type ConnectionRecord, closeQuietly } from './record.ts'
+import { StandIn } from './stand-in.ts'
+
+/**
+ * The way home of a loan that has ended well; its slot is `returning` already, so nobody else can end it too.
+ * Synchronous when nothing is in flight, nothing needs a reset and nobody listens. The slot is freed whatever fails.
+ */
+export function giveBack<C extends object>(pool: Pool<C>, checkout: Checkout<C>, record: ConnectionRecord<C>): MaybePromise<void> {
+  const { events } = pool
+  const quick = checkout.isQuiet && !needsReset(pool, checkout, record.connection) && !events.has('reset')
+  if (quick && !events.has('checkin') && record.finalizeCallbacks.length === 0 && !isLost(pool, record)) {
+    record.current = undefined
+    return pool.returnConnection(record)
+  }
+  return giveBackSlowly(pool, checkout, record)
+}
+
+async function giveBackSlowly<C extends object>(pool: Pool<C>, checkout: Checkout<C>, record: ConnectionRecord<C>): Promise<void> {
+  try {
+    await checkout.quieten()
+    if (isLost(pool, record)) throw new DisconnectionError('The connection was lost while it was out.')
+    await reset(pool, checkout, record)
+  } catch (error) {
+    // Hidden from the closer: the work was done, and the connection is replaced (behaviours 184, 283).
+    pool.settings.logger.error('fairypool: a connection could not be reset and is replaced.', asError(error))
+    await dispatchInvalidate(pool, record, error)
+    if (record.connection !== undefined) await record.close('abrupt')
+  }
+  await checkin(pool, record)
+}
+
+const isLost = <C extends object>(pool: Pool<C>, record: ConnectionRecord<C>): boolean =>
+  record.connection !== undefined && pool.dialect.isLost?.(record.connection) === true
+
+/** The invalidate event where nothing may stop the invalidation: a listener's failure is logged (behaviour 288). */
+export async function dispatchInvalidate<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>, error: unknown): Promise<void> {
+  if (record.connection === undefined || !pool.events.has('invalidate')) return
+  await pool.events.emit('invalidate', record.connection, record, error).catch(failure => {
+    pool.settings.logger.error('fairypool: an invalidate listener failed.', asError(failure))
+  })
+}
+
+/** The end of every checkout of a record: callbacks, checkin event, and in any case the record's return (behaviours 121, 285, 286). */
+export async function checkin<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>): Promise<void> {
+  record.current = undefined
+  try {
+    await record.runFinalizeCallbacks()
+    await pool.events.emit('checkin', record.connection, record)
+  } finally {
+    await pool.returnConnection(record)
+  }
+}
+
+function needsReset<C extends object>(pool: Pool<C>, checkout: Checkout<C>, connection: C | undefined): boolean {
+  if (connection === undefined || pool.settings.resetOnReturn === 'none') return false
+  // Where the protocol says that no transaction is open, there is nothing to roll back or to commit.
+  return checkout.resetAgent !== undefined || pool.dialect.inTransaction?.(connection) !== false
+}
+
+/** Reset event, then agent or dialect, within `resetTimeoutMs` (behaviours 176-185). */
+export async function reset<C extends object>(
+  pool: Pool<C>,
+  checkout: Checkout<C>,
+  record: ConnectionRecord<C> | undefined,
+): Promise<void> {
+  const connection = record ? record.connection : checkout.connection
+  if (connection === undefined) return
+  const timeoutMs = pool.settings.resetTimeoutMs
+  const fairy = ConnectionFairy.temporary<C>(new StandIn(checkout, record, connection))
+  const work = async (): Promise<void> => {
+    await pool.events.emit('reset', fairy, record)
+    if (needsReset(pool, checkout, connection)) await endTransaction(pool, checkout, fairy)
+  }
+  await within(work(), timeoutMs, () => {
+    return new TimeoutError(`The reset did not end within ${timeoutMs} ms.`, { phase: 'reset', timeoutMs })
+  })
+}
+
+async function endTransaction<C extends object>(pool: Pool<C>, checkout: Checkout<C>, fairy: Fairy<C>): Promise<void> {
+  const mode = pool.settings.resetOnReturn
+  const agent = checkout.resetAgent
+  if (agent?.isActive === false) {
+    warn('FAIRYPOOL_RESET_AGENT', 'The reset agent of a connection is not active; the connection is reset without it.')
+  }
+  const by = agent && agent.isActive !== false ? agent : undefined
+  if (mode === 'rollback') await (by ? by.rollback() : pool.dialect.rollback(fairy as unknown as C))
+  if (mode === 'commit') await (by ? by.commit() : pool.dialect.commit(fairy as unknown as C))
+}
+
+/** The end of a detached connection: reset, then closed whatever the reset did (behaviours 188, 226). */
+export async function closeDetached<C extends object>(
+  pool: Pool<C>,
+  checkout: Checkout<C>,
+  connection: C,
+  manner: 'polite' | 'abrupt',
+): Promise<void> {
+  const { logger } = pool.settings
+  try {
+    if (manner === 'polite') {
+      await checkout.quieten()
+      await reset(pool, checkout, undefined)
+    }
+  } catch (error) {
+    logger.error('fairypool: a detached connection could not be reset.', asError(error))
+  }
+  await pool.events.emit('closeDetached', connection).catch(error => {
+    logger.error('fairypool: a closeDetached listener failed.', asError(error))
+  })
+  await closeQuietly(pool, connection, manner)
+}

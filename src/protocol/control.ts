@@ -1,0 +1,106 @@
+import type { MessagePort } from 'node:worker_threads'
+import { type Endpoint, expose, wrap } from 'comlink'
+import type { PoolCounts } from '../observe/status.ts'
+import { fromWireError, toWireError, type WireError } from './wire-error.ts'
+
+/** Which of a fairy's two maps. */
+export type InfoKind = 'info' | 'recordInfo'
+
+/** The control plane: rare and small calls from a worker, over Comlink. */
+export interface Control {
+  status(): PoolCounts
+  dispose(): Promise<void>
+  invalidate(generation: number | undefined): void
+  infoGet(lease: number, kind: InfoKind, key: string): unknown
+  infoSet(lease: number, kind: InfoKind, key: string, value: unknown): void
+  infoHas(lease: number, kind: InfoKind, key: string): boolean
+  infoDelete(lease: number, kind: InfoKind, key: string): boolean
+  infoClear(lease: number, kind: InfoKind): void
+}
+
+type Outcome = { readonly ok: unknown } | { readonly failed: WireError }
+type Wired = Readonly<Record<string, (...args: unknown[]) => Promise<Outcome>>>
+
+/** Serves the control plane on a port. Errors travel in the wire form of the data plane: Comlink would lose class and fields. */
+export function exposeControl(control: Control, port: MessagePort): void {
+  const methods = Object.entries(control).map(([name, method]) => {
+    const call = async (...args: unknown[]): Promise<Outcome> => {
+      try {
+        return { ok: await (method as (...args: unknown[]) => unknown)(...args) }
+      } catch (error) {
+        return { failed: toWireError(error) }
+      }
+    }
+    return [name, call] as const
+  })
+  const wired: Wired = Object.freeze(Object.assign(Object.create(null) as Wired, Object.fromEntries(methods)))
+  // Comlink follows any path and constructs what it finds there; here only a plain call of one of these methods gets through.
+  expose(
+    wired,
+    endpoint(port, message => {
+      const { type, path } = Object(message) as { type?: unknown; path?: unknown }
+      return type === 'APPLY' && Array.isArray(path) && path.length === 1 && Object.hasOwn(wired, String(path[0]))
+    }),
+  )
+  port.unref()
+}
+
+/** Calls over the control plane. Comlink's own calls never settle when a port dies: these reject then. */
+export class ControlClient {
+  readonly #wired: Wired
+  readonly #port: MessagePort
+  readonly #pending = new Set<(error: Error) => void>()
+
+  constructor(port: MessagePort) {
+    this.#port = port
+    this.#wired = wrap<Wired>(endpoint(port, () => true)) as unknown as Wired
+    port.unref()
+  }
+
+  async call<N extends keyof Control>(name: N, ...args: Parameters<Control[N]>): Promise<Awaited<ReturnType<Control[N]>>> {
+    const outcome = await new Promise<Outcome>((resolve, reject) => {
+      this.#pending.add(reject)
+      // Somebody waits: until the answer is here, this port keeps the thread alive.
+      this.#port.ref()
+      const settle = (act: () => void): void => {
+        this.#pending.delete(reject)
+        if (this.#pending.size === 0) this.#port.unref()
+        act()
+      }
+      this.#wired[name]?.(...args).then(
+        answer => settle(() => resolve(answer)),
+        (error: unknown) => settle(() => reject(error)),
+      )
+    })
+    if ('failed' in outcome) throw fromWireError(outcome.failed)
+    return outcome.ok as Awaited<ReturnType<Control[N]>>
+  }
+
+  /** The other end is gone: nobody will answer. */
+  lose(error: Error): void {
+    for (const reject of this.#pending) reject(error)
+    this.#pending.clear()
+    this.#port.close()
+  }
+}
+
+/** A port as Comlink wants it, with a look at every message first. */
+function endpoint(port: MessagePort, accepts: (message: unknown) => boolean): Endpoint {
+  const listeners = new Map<unknown, (message: unknown) => void>()
+  return {
+    postMessage: (message: unknown, transfer?: unknown) => port.postMessage(message, transfer as []),
+    addEventListener: (_type: string, listener: unknown) => {
+      const handler = listener as (event: { readonly data: unknown }) => void
+      const onMessage = (data: unknown): void => {
+        if (accepts(data)) handler({ data })
+      }
+      listeners.set(listener, onMessage)
+      port.on('message', onMessage)
+    },
+    removeEventListener: (_type: string, listener: unknown) => {
+      const onMessage = listeners.get(listener)
+      if (onMessage) port.off('message', onMessage)
+      listeners.delete(listener)
+    },
+  } as unknown as Endpoint
+}

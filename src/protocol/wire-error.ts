@@ -1,0 +1,116 @@
+import { createRequire } from 'node:module'
+import { poolErrors } from '../base/errors.ts'
+import { fromWireValue, toWireValue } from './wire-value.ts'
+
+/**
+ * An error as it travels. Structured clone keeps message, stack and cause, and loses class, `code` and all fields, so they are
+ * written out here and the error is rebuilt on the far side.
+ */
+export interface WireError {
+  readonly name: string
+  readonly message: string
+  readonly stack: string | undefined
+  readonly fields: Readonly<Record<string, unknown>>
+  readonly buffers: readonly Uint8Array[] | undefined
+  readonly cause?: WireError | { readonly value: unknown }
+  readonly errors?: readonly WireError[]
+}
+
+/** Thrown values that are no errors travel as they are. */
+const thrownName = 'fairypool: thrown value'
+const depthLimit = 8
+
+/** Anything thrown, ready to be posted: never fails, whatever hangs on the error. */
+export function toWireError(thrown: unknown, depth = 0): WireError {
+  if (!(thrown instanceof Error)) {
+    const value = isClonable(thrown) ? thrown : String(thrown)
+    return { name: thrownName, message: '', stack: undefined, fields: { value }, buffers: undefined }
+  }
+  const own: Record<string, unknown> = {}
+  for (const key of Object.keys(thrown)) {
+    const value: unknown = Reflect.get(thrown, key)
+    if (key !== 'cause' && key !== 'errors' && isClonable(value)) own[key] = value
+  }
+  const { value: fields, buffers } = toWireValue(own)
+  const { cause } = thrown
+  const errors: unknown = Reflect.get(thrown, 'errors')
+  const deeper = depth < depthLimit
+  return {
+    name: thrown.constructor.name || thrown.name,
+    message: String(thrown.message),
+    stack: thrown.stack,
+    fields: fields as Record<string, unknown>,
+    buffers,
+    ...(cause instanceof Error && deeper ? { cause: toWireError(cause, depth + 1) } : {}),
+    ...(cause !== undefined && !(cause instanceof Error) && isClonable(cause) ? { cause: { value: cause } } : {}),
+    ...(Array.isArray(errors) && deeper ? { errors: errors.map(each => toWireError(each, depth + 1)) } : {}),
+  }
+}
+
+/** The error on the far side: of its own class where this thread knows the class, with its fields, `code` and causes. */
+export function fromWireError(wire: WireError): unknown {
+  if (wire.name === thrownName) return wire.fields['value']
+  const error = new Error(wire.message)
+  const prototype = poolErrors.get(wire.name)?.prototype ?? builtIn(wire.name) ?? loadedClass(wire.name)
+  if (prototype) Object.setPrototypeOf(error, prototype)
+  else if (wire.name !== 'Error') define(error, 'name', wire.name)
+  define(error, 'stack', wire.stack)
+  fromWireValue(undefined, wire.buffers)
+  for (const [key, value] of Object.entries(wire.fields)) {
+    Object.defineProperty(error, key, { value, writable: true, enumerable: true, configurable: true })
+  }
+  if (wire.cause) define(error, 'cause', 'message' in wire.cause ? fromWireError(wire.cause) : wire.cause.value)
+  if (wire.errors) define(error, 'errors', wire.errors.map(fromWireError))
+  return error
+}
+
+function define(error: Error, key: string, value: unknown): void {
+  Object.defineProperty(error, key, { value, writable: true, enumerable: false, configurable: true })
+}
+
+function isClonable(value: unknown): boolean {
+  if (typeof value === 'function' || typeof value === 'symbol') return false
+  if (typeof value !== 'object' || value === null) return true
+  try {
+    structuredClone(value)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const builtIns: Readonly<Record<string, ErrorConstructor | AggregateErrorConstructor>> = {
+  TypeError,
+  RangeError,
+  SyntaxError,
+  ReferenceError,
+  EvalError,
+  URIError,
+  AggregateError,
+}
+
+const builtIn = (name: string): object | undefined => (Object.hasOwn(builtIns, name) ? builtIns[name]?.prototype : undefined)
+
+/** Where drivers define their error classes: looked up among the modules that this thread has loaded, never loaded for it. */
+const driverErrors: Readonly<Record<string, RegExp>> = {
+  DatabaseError: /[\\/]pg-protocol[\\/]dist[\\/](?:messages|index)\.js$/,
+}
+
+const found = new Map<string, object>()
+
+/** A driver's error class, so that `instanceof pg.DatabaseError` holds where pg is loaded. */
+function loadedClass(name: string): object | undefined {
+  const pattern = Object.hasOwn(driverErrors, name) ? driverErrors[name] : undefined
+  if (pattern === undefined) return undefined
+  const known = found.get(name)
+  if (known) return known
+  const { cache } = createRequire(import.meta.url)
+  for (const path in cache) {
+    const Class: unknown = pattern.test(path) ? Reflect.get(Object(cache[path]?.exports), name) : undefined
+    if (typeof Class === 'function') {
+      found.set(name, Class.prototype as object)
+      return Class.prototype as object
+    }
+  }
+  return undefined
+}

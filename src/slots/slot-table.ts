@@ -1,0 +1,187 @@
+import { bug } from '../base/errors.ts'
+import { header, headerWords, layoutVersion, row, rowWords, slotFlag, tableFlag } from './layout.ts'
+import { nextWord, type SlotState, sessionOf, stateOf } from './state.ts'
+
+/** A table without a fixed size reserves address space for this many slots, and uses memory as it grows. */
+const growthLimit = 65_536
+
+const bytes = (slots: number): number => (headerWords + slots * rowWords) * Int32Array.BYTES_PER_ELEMENT
+
+/** Counts of slots by state. */
+export type SlotCounts = Record<SlotState, number>
+
+/**
+ * The one authority over the states of records: rows of Int32 words, in shared memory once the pool is shared.
+ * `step()` is the only writer of a state, in every thread. There is no lock: a thread can be terminated between any two
+ * instructions, so each word by itself says all that the coordinator needs to recover its slot.
+ */
+export class SlotTable {
+  #words: Int32Array
+
+  private constructor(words: Int32Array) {
+    this.#words = words
+  }
+
+  /** A new table in this thread's own memory. `growing` tables start small and grow by `grow()`. */
+  static create(slots: number | 'growing'): SlotTable {
+    const size = bytes(slots === 'growing' ? 16 : slots)
+    const room = slots === 'growing' ? { maxByteLength: bytes(growthLimit) } : undefined
+    const words = new Int32Array(new ArrayBuffer(size, room) as ArrayBuffer)
+    words[header.version] = layoutVersion
+    words[header.capacity] = slots === 'growing' ? 16 : slots
+    words[header.flags] = tableFlag.fastCheckin
+    return new SlotTable(words)
+  }
+
+  /** The table of another thread, by the buffer that thread has shared. */
+  static attach(buffer: SharedArrayBuffer): SlotTable {
+    const words = new Int32Array(buffer)
+    const version = words[header.version]
+    if (version !== layoutVersion) throw bug(`slot table of layout ${version}, this copy of fairypool reads ${layoutVersion}`)
+    return new SlotTable(words)
+  }
+
+  /** Moves the table to shared memory and returns that. Synchronous: nobody can be writing to the old words meanwhile. */
+  share(): SharedArrayBuffer {
+    const { buffer } = this.#words
+    if (buffer instanceof SharedArrayBuffer) return buffer
+    const room = buffer.resizable ? { maxByteLength: buffer.maxByteLength } : undefined
+    const shared = new SharedArrayBuffer(buffer.byteLength, room)
+    const words = new Int32Array(shared)
+    words.set(this.#words)
+    this.#words = words
+    return shared
+  }
+
+  /** Doubles a growing table, in place; false when it has a fixed size or has reached the limit. Coordinator only. */
+  grow(): boolean {
+    const { buffer } = this.#words
+    const slots = Math.min(this.capacity * 2, growthLimit)
+    const growable = buffer instanceof SharedArrayBuffer ? buffer.growable : buffer.resizable
+    if (!growable || slots === this.capacity) return false
+    if (buffer instanceof SharedArrayBuffer) buffer.grow(bytes(slots))
+    else buffer.resize(bytes(slots))
+    Atomics.store(this.#words, header.capacity, slots)
+    return true
+  }
+
+  get capacity(): number {
+    return Atomics.load(this.#words, header.capacity)
+  }
+
+  /** State, holder and lease number of a slot, to compare and set against. */
+  word(slot: number): number {
+    return Atomics.load(this.#words, this.#row(slot) + row.word)
+  }
+
+  state(slot: number): SlotState {
+    return stateOf(this.word(slot))
+  }
+
+  /**
+   * One compare-and-set against the table of allowed steps: the slot goes from exactly `word` to `to`, held by `session`.
+   * Returns the new word, or -1 when the slot was not at `word` any more: someone else ended this lease, or claimed first.
+   */
+  step(slot: number, word: number, to: SlotState, session: number = sessionOf(word)): number {
+    const next = nextWord(word, to, to === 'idle' || to === 'empty' ? 0 : session)
+    const seen = Atomics.compareExchange(this.#words, this.#row(slot) + row.word, word, next)
+    return seen === word ? next : -1
+  }
+
+  /** Stamps the opening of a connection, before it begins: an invalidation during the open counts (behaviour 152). */
+  stampOpening(slot: number, nowMs: number): void {
+    const at = this.#row(slot)
+    Atomics.store(this.#words, at + row.opened, this.#tick(header.clock))
+    Atomics.store(this.#words, at + row.openedSeconds, Math.floor(nowMs / 1000))
+    Atomics.store(this.#words, at + row.openedMs, Math.floor(nowMs % 1000))
+    Atomics.and(this.#words, at + row.flags, ~slotFlag.stale)
+  }
+
+  /** Stamps a return: call it before the step to `idle` or `empty`, so that whoever sees the state sees its order. */
+  stampReturn(slot: number): void {
+    Atomics.store(this.#words, this.#row(slot) + row.returned, this.#tick(header.returns))
+  }
+
+  /** The monotonic time in milliseconds at which the present connection began to open. */
+  openedAt(slot: number): number {
+    const at = this.#row(slot)
+    return Atomics.load(this.#words, at + row.openedSeconds) * 1000 + Atomics.load(this.#words, at + row.openedMs)
+  }
+
+  /** Negative when slot `a` came home before slot `b`. */
+  compareReturns(a: number, b: number): number {
+    const words = this.#words
+    return (Atomics.load(words, this.#row(a) + row.returned) - Atomics.load(words, this.#row(b) + row.returned)) | 0
+  }
+
+  /** Condemns every connection whose open began before now. */
+  invalidateAll(): void {
+    Atomics.store(this.#words, header.invalidation, this.#tick(header.clock))
+  }
+
+  /** The clock's reading when the slot's connection began to open: its generation. */
+  generation(slot: number): number {
+    return Atomics.load(this.#words, this.#row(slot) + row.opened)
+  }
+
+  /** True when a connection of this generation was opened before the last invalidation of the pool. */
+  isCondemned(generation: number): boolean {
+    const invalidation = Atomics.load(this.#words, header.invalidation)
+    return invalidation !== 0 && ((generation - invalidation) | 0) < 0
+  }
+
+  /** Softly invalidates one slot's connection. */
+  markStale(slot: number): void {
+    Atomics.or(this.#words, this.#row(slot) + row.flags, slotFlag.stale)
+  }
+
+  isMarkedStale(slot: number): boolean {
+    return (Atomics.load(this.#words, this.#row(slot) + row.flags) & slotFlag.stale) !== 0
+  }
+
+  get waiters(): number {
+    return Atomics.load(this.#words, header.waiters)
+  }
+
+  /** Coordinator only. */
+  set waiters(count: number) {
+    Atomics.store(this.#words, header.waiters, count)
+  }
+
+  get fastCheckin(): boolean {
+    return (Atomics.load(this.#words, header.flags) & tableFlag.fastCheckin) !== 0
+  }
+
+  /** Coordinator only. */
+  set fastCheckin(on: boolean) {
+    if (on) Atomics.or(this.#words, header.flags, tableFlag.fastCheckin)
+    else Atomics.and(this.#words, header.flags, ~tableFlag.fastCheckin)
+  }
+
+  /** How many slots are in each state; a snapshot that other threads may outdate while it is taken. */
+  counts(): SlotCounts {
+    const counts: SlotCounts = { empty: 0, opening: 0, idle: 0, reserved: 0, leased: 0, returning: 0, closing: 0 }
+    for (let slot = 0; slot < this.capacity; slot++) counts[this.state(slot)]++
+    return counts
+  }
+
+  /** The session of each slot that is lent or on its way to or from a borrower. */
+  holders(): number[] {
+    const holders: number[] = []
+    for (let slot = 0; slot < this.capacity; slot++) {
+      const word = this.word(slot)
+      const state = stateOf(word)
+      if (state === 'leased' || state === 'opening' || state === 'returning') holders.push(sessionOf(word))
+    }
+    return holders
+  }
+
+  #tick(counter: number): number {
+    return (Atomics.add(this.#words, counter, 1) + 1) | 0
+  }
+
+  #row(slot: number): number {
+    if (!(slot >= 0 && slot < this.capacity)) throw bug(`no slot ${slot} in a table of ${this.capacity}`)
+    return headerWords + slot * rowWords
+  }
+}

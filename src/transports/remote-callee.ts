@@ -1,0 +1,130 @@
+import { InvalidRequestError, MethodNotAllowedError, StaleLeaseError } from '../base/errors.ts'
+import { isThenable } from '../base/maybe-async.ts'
+import type { BatchReader } from '../dialects/dialect.ts'
+import { kind, type Reply } from '../protocol/messages.ts'
+import { toWireError } from '../protocol/wire-error.ts'
+import { toWireValue } from '../protocol/wire-value.ts'
+import { checkHandleMethod, checkMethod, iteratorMethod } from './allowed.ts'
+
+/** What the coordinator's end of `remote` needs of a checkout. */
+export interface Callable {
+  readonly connection: object | undefined
+  call(target: object, method: string, args: readonly unknown[]): unknown
+  read(args: readonly unknown[]): Promise<BatchReader>
+}
+
+/** What a dialect says about calls from afar. */
+export interface CallRules {
+  readonly methods?: readonly string[]
+  toWire?(result: unknown): unknown
+}
+
+/** Answers whose value only the serializer can judge, by whose they are: if they can't be cloned they become handles. */
+const origins = new WeakMap<Reply, RemoteCallee>()
+
+/** The `remote` transport on the coordinator: runs the calls of one lease, and keeps the results that can't travel. */
+export class RemoteCallee {
+  readonly #callable: Callable
+  readonly #rules: () => CallRules
+  readonly #reply: (reply: Reply) => void
+  readonly #inFlight = new Set<number>()
+  #handles: Map<number, object> | undefined
+  #lastHandle = 0
+
+  constructor(callable: Callable, rules: () => CallRules, reply: (reply: Reply) => void) {
+    this.#callable = callable
+    this.#rules = rules
+    this.#reply = reply
+  }
+
+  /** Calls a method of the connection (`target` 0) or of a handle, and answers when it has settled. */
+  call(id: number, target: number, method: string, args: readonly unknown[]): void {
+    const rules = this.#rules()
+    const object = target === 0 ? this.#callable.connection : this.#handle(target)
+    if (target === 0) checkMethod(method, rules.methods)
+    else checkHandleMethod(method)
+    if (object === undefined) throw new InvalidRequestError('This connection is closed.')
+    const iterates = method === iteratorMethod
+    if (!iterates && typeof Reflect.get(object, method) !== 'function') {
+      throw new MethodNotAllowedError(`The connection has no method '${method}'.`)
+    }
+    const result = iterates ? (object as AsyncIterable<unknown>)[Symbol.asyncIterator]() : this.#callable.call(object, method, args)
+    if (isThenable(result)) this.#settle(id, result, rules)
+    else this.#answer(id, rules.toWire ? rules.toWire(result) : result)
+  }
+
+  /** Begins to read rows; the reader stays here under a handle's number. */
+  cursor(id: number, args: readonly unknown[]): void {
+    this.#settle(id, this.#callable.read(args), { toWire: reader => this.#keep(reader as object) })
+  }
+
+  /** The next batch of a reader, or its end. */
+  read(id: number, target: number, what: 'read' | 'close'): void {
+    const reader = this.#handle(target) as BatchReader
+    if (what === 'close') this.#handles?.delete(target)
+    this.#settle(id, what === 'close' ? reader.close() : reader.read(), {})
+  }
+
+  /** Nobody refers to this handle any more. */
+  release(target: number): void {
+    this.#handles?.delete(target)
+  }
+
+  /** The lease has been taken away: whoever waits for a call of it is told; its real outcome is nobody's. */
+  cutOff(): void {
+    const error = toWireError(new InvalidRequestError('This connection was invalidated while the call was in flight.'))
+    for (const id of this.#inFlight) this.#reply([kind.failure, id, error])
+    this.#inFlight.clear()
+  }
+
+  /** An answer that could not be cloned: it stays here as a handle. False: not an answer of a callee. */
+  static keepUnsendable(reply: Reply): boolean {
+    const callee = origins.get(reply)
+    if (callee === undefined || reply[0] !== kind.answer) return false
+    callee.#reply([kind.handle, reply[1], callee.#keep(reply[2] as object)])
+    return true
+  }
+
+  #settle(id: number, work: PromiseLike<unknown>, { toWire }: CallRules): void {
+    this.#inFlight.add(id)
+    work.then(
+      value => {
+        if (!this.#inFlight.delete(id)) return
+        this.#answer(id, toWire ? toWire(value) : value)
+      },
+      (error: unknown) => {
+        if (this.#inFlight.delete(id)) this.#reply([kind.failure, id, toWireError(error)])
+      },
+    )
+  }
+
+  #answer(id: number, result: unknown): void {
+    const { value, buffers, nature } = toWireValue(result)
+    if (nature === 'stuck' || hasMethods(result)) return this.#reply([kind.handle, id, this.#keep(Object(result) as object)])
+    const reply: Reply = [kind.answer, id, value, buffers]
+    if (nature === 'foreign') origins.set(reply, this)
+    this.#reply(reply)
+  }
+
+  #keep(object: object): number {
+    this.#handles ??= new Map()
+    this.#handles.set(++this.#lastHandle, object)
+    return this.#lastHandle
+  }
+
+  #handle(target: number): object {
+    const object = this.#handles?.get(target)
+    if (object === undefined) throw new StaleLeaseError('This handle has been released.')
+    return object
+  }
+}
+
+const clonable = [Array, Date, Map, Set, RegExp, Error, ArrayBuffer, SharedArrayBuffer, Number, String, Boolean]
+
+/** An object of a class of its own, such as a statement or a stream: a clone of it would have lost all that it can do. */
+function hasMethods(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype === Object.prototype || prototype === null) return false
+  return !clonable.some(Class => value instanceof Class)
+}

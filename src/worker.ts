@@ -1,0 +1,20 @@
+export {
+  ArgumentError,
+  CoordinatorLostError,
+  DisconnectionError,
+  InvalidatePoolError,
+  InvalidRequestError,
+  MethodNotAllowedError,
+  NotClonableError,
+  PoolError,
+  StaleLeaseError,
+  TimeoutError,
+  type TimeoutFacts,
+  type TimeoutPhase,
+} from './base/errors.ts'
+export type { ConnectionFairy, Fairy } from './fairies/fairy.ts'
+export type { InfoMap } from './fairies/loan.ts'
+export type { RowCursor } from './fairies/row-cursor.ts'
+export type { PoolCounts, PoolStatus } from './observe/status.ts'
+export { attach, type ShareAddress } from './worker/attach.ts'
+export type { ConnectOptions, PoolClient } from './worker/pool-client.ts'

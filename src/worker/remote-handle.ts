@@ -1,0 +1,57 @@
+import { kind } from '../protocol/messages.ts'
+import { iteratorMethod } from '../transports/allowed.ts'
+import { StayedResult } from '../transports/remote-caller.ts'
+import type { Wire } from './wire.ts'
+
+/** What the handles of this thread refer to; when one is collected, the coordinator may forget its object. */
+const dropped = new FinalizationRegistry<() => void>(release => release())
+
+const members: ProxyHandler<RemoteHandle> = {
+  get(handle, name) {
+    if (name === Symbol.asyncIterator) return () => handle.iterate()
+    if (typeof name === 'symbol' || name === 'then' || name === 'toJSON') return undefined
+    return (...args: unknown[]) => handle.call(name, args)
+  },
+}
+
+/**
+ * A result that can't be cloned (a stream, a statement): its methods are called on the coordinator, and return promises.
+ * It holds its fairy, so the lease lives as long as the handle; when the lease ends, its calls fail with `StaleLeaseError`.
+ */
+export class RemoteHandle {
+  /** Kept only to keep it alive. */
+  readonly fairy: object
+  readonly #wire: Wire
+  readonly #lease: number
+  readonly #target: number
+
+  private constructor(wire: Wire, lease: number, target: number, fairy: object) {
+    this.#wire = wire
+    this.#lease = lease
+    this.#target = target
+    this.fairy = fairy
+  }
+
+  static over(wire: Wire, lease: number, target: number, fairy: object): object {
+    const handle = new RemoteHandle(wire, lease, target, fairy)
+    dropped.register(handle, () => {
+      if (!wire.lost) wire.caller.tell([kind.release, lease, target])
+    })
+    return new Proxy(handle, members)
+  }
+
+  async call(method: string, args: readonly unknown[]): Promise<unknown> {
+    const result = await this.#wire.caller.call(this.#lease, this.#target, method, args, this)
+    return result instanceof StayedResult ? RemoteHandle.over(this.#wire, this.#lease, result.target, this.fairy) : result
+  }
+
+  /** `for await` over a handle: a round trip for each item. */
+  iterate(): AsyncIterator<unknown> {
+    const iterator = this.call(iteratorMethod, []) as Promise<Record<'next' | 'return', () => Promise<IteratorResult<unknown>>>>
+    iterator.catch(() => {})
+    return {
+      next: async () => (await iterator).next(),
+      return: async () => (await iterator).return(),
+    }
+  }
+}

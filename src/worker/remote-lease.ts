@@ -1,0 +1,117 @@
+import { InvalidRequestError } from '../base/errors.ts'
+import type { MaybePromise } from '../base/maybe-async.ts'
+import type { BatchReader } from '../dialects/dialect.ts'
+import type { InfoMap, Loan, ResetAgent } from '../fairies/loan.ts'
+import type { CheckoutTrace } from '../observe/trace.ts'
+import { warnOnce } from '../observe/warnings.ts'
+import { kind, type RemoteEnd } from '../protocol/messages.ts'
+import { toWireError } from '../protocol/wire-error.ts'
+import { slotOfLease, wordOfLease } from '../slots/state.ts'
+import { checkMethod } from '../transports/allowed.ts'
+import { StayedResult } from '../transports/remote-caller.ts'
+import { RemoteHandle } from './remote-handle.ts'
+import { RemoteInfo } from './remote-info.ts'
+import type { Wire } from './wire.ts'
+
+/** A lease by number: what stands behind a fairy in a worker when the coordinator runs the driver (transport `remote`). */
+export class RemoteLease<C extends object> implements Loan<C> {
+  readonly lease: number
+  readonly generation: number
+  readonly connection = undefined
+  readonly #wire: Wire
+  readonly #trace: CheckoutTrace | undefined
+  #state: 'lent' | 'detached' | 'ended' = 'lent'
+
+  constructor(wire: Wire, lease: number, trace: CheckoutTrace | undefined) {
+    this.#wire = wire
+    this.lease = lease
+    this.generation = wire.table.generation(slotOfLease(lease))
+    this.#trace = trace
+  }
+
+  /** Read from the slot itself: an invalidation by the coordinator is seen at once, without a message. */
+  get isValid(): boolean {
+    if (this.#state === 'ended' || this.#wire.lost) return false
+    return this.#state === 'detached' || this.#wire.table.word(slotOfLease(this.lease)) === wordOfLease(this.lease)
+  }
+
+  get info(): InfoMap | undefined {
+    return this.isValid ? new RemoteInfo(this.#wire, this.lease, 'info') : undefined
+  }
+
+  get recordInfo(): InfoMap | undefined {
+    return this.isValid && this.#state === 'lent' ? new RemoteInfo(this.#wire, this.lease, 'recordInfo') : undefined
+  }
+
+  get resetAgent(): ResetAgent | undefined {
+    return undefined
+  }
+
+  set resetAgent(_agent: ResetAgent | undefined) {
+    throw new InvalidRequestError("A reset agent works on the coordinator's thread only; in a worker, end the transaction before close().")
+  }
+
+  /** Any name is a method here: what the driver has is known on the other side only. */
+  member(name: string | symbol, fairy: object): unknown {
+    if (typeof name === 'symbol') return undefined
+    return (...args: unknown[]): Promise<unknown> => this.#call(name, args, fairy)
+  }
+
+  async read(args: readonly unknown[]): Promise<BatchReader> {
+    const { caller } = this.#wire
+    this.#checkAlive()
+    const target = (await caller.ask(id => [kind.cursor, id, this.lease, args])) as number
+    return {
+      read: async () => (await caller.ask(id => [kind.read, id, this.lease, target, 'read'])) as readonly unknown[],
+      // After the lease there is nothing left to close: its end has closed it.
+      close: async () => {
+        if (this.isValid) await caller.ask(id => [kind.read, id, this.lease, target, 'close'])
+      },
+    }
+  }
+
+  /** One message, with no answer where nobody on the coordinator wants to see the return, or to fail it. */
+  end(reason: RemoteEnd): MaybePromise<void> {
+    if (this.#state === 'ended') return
+    const answered = reason === 'closed' && (!this.#wire.table.fastCheckin || this.#state === 'detached')
+    const { lost, caller } = this.#wire
+    if (reason === 'collected') this.#warnLost()
+    this.#state = 'ended'
+    if (lost) return
+    if (answered) return caller.ask(id => [kind.end, id, this.lease, reason]) as Promise<void>
+    caller.tell([kind.end, 0, this.lease, reason])
+  }
+
+  async invalidate(error: unknown, soft: boolean): Promise<void> {
+    const reason = error === undefined ? undefined : toWireError(error)
+    await this.#wire.caller.ask(id => [kind.invalidate, id, this.lease, reason, soft])
+    if (!soft) this.#state = 'ended'
+  }
+
+  async detach(): Promise<void> {
+    if (this.#state !== 'lent') return
+    this.#checkAlive()
+    // Set first: the coordinator frees the slot before its answer is here, and the fairy must not look dead meanwhile.
+    this.#state = 'detached'
+    await this.#wire.caller.ask(id => [kind.detach, id, this.lease])
+  }
+
+  async #call(method: string, args: readonly unknown[], fairy: object): Promise<unknown> {
+    this.#checkAlive()
+    checkMethod(method, this.#wire.welcome.methods)
+    const result = await this.#wire.caller.call(this.lease, 0, method, args, fairy)
+    return result instanceof StayedResult ? RemoteHandle.over(this.#wire, this.lease, result.target, fairy) : result
+  }
+
+  #checkAlive(): void {
+    if (this.#wire.lost) throw this.#wire.lost
+    if (this.isValid) return
+    throw new InvalidRequestError('This connection is closed: it has been given back, invalidated, or lost.')
+  }
+
+  #warnLost(): void {
+    if (this.#trace === undefined) return
+    const { place, stack } = this.#trace
+    warnOnce('FAIRYPOOL_LOST_FAIRY', place, `A connection was never closed, and came back by garbage collection. It was checked out ${place}`, stack)
+  }
+}

@@ -1,0 +1,44 @@
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import type { CoordinatorLostError } from '../base/errors.ts'
+import { type Control, ControlClient } from '../protocol/control.ts'
+import { kind, type Welcome } from '../protocol/messages.ts'
+import type { SlotTable } from '../slots/slot-table.ts'
+import { RemoteCaller } from '../transports/remote-caller.ts'
+
+/** All that one attached thread has of a pool: both wires, the slot table, and what the coordinator said in welcome. */
+export class Wire {
+  readonly caller: RemoteCaller
+  readonly table: SlotTable
+  readonly welcome: Welcome
+  #control: ControlClient | undefined
+
+  constructor(port: MessagePort, table: SlotTable, welcome: Welcome, onLost: () => void) {
+    this.table = table
+    this.welcome = welcome
+    this.caller = new RemoteCaller(
+      port,
+      lease => this.caller.tell([kind.end, 0, lease, 'closed']),
+      error => {
+        this.#control?.lose(error)
+        onLost()
+      },
+    )
+  }
+
+  get lost(): CoordinatorLostError | undefined {
+    return this.caller.lost
+  }
+
+  /** A call over the control plane; its port is made at the first. */
+  control<N extends keyof Control>(name: N, ...args: Parameters<Control[N]>): Promise<Awaited<ReturnType<Control[N]>>> {
+    if (this.lost) return Promise.reject(this.lost)
+    this.#control ??= this.#openControl()
+    return this.#control.call(name, ...args)
+  }
+
+  #openControl(): ControlClient {
+    const { port1, port2 } = new MessageChannel()
+    this.caller.transfer([kind.control, port2], port2)
+    return new ControlClient(port1)
+  }
+}
