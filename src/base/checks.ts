@@ -13,7 +13,10 @@ export const isFunction: Check = { expected: 'a function', test: value => typeof
 
 export const isObject: Check = { expected: 'an object', test: value => typeof value === 'object' && value !== null }
 
-export const isString: Check = { expected: 'a string that is not empty', test: value => typeof value === 'string' && value !== '' }
+export const isString: Check = {
+  expected: 'a string that is not empty',
+  test: value => typeof value === 'string' && value !== '',
+}
 
 export const isSignal: Check = { expected: 'an AbortSignal', test: value => value instanceof AbortSignal }
 

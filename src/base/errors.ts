@@ -61,7 +61,6 @@ export class TimeoutError extends PoolError implements TimeoutFacts {
   }
 }
 
-
 /**
  * Thrown by a checkout listener to say that this connection is dead: the pool replaces it and tries again.
  * With `invalidatePool` every connection opened before now is replaced as well (behaviours 207-209).

@@ -1,5 +1,5 @@
-import { type Deadline, deadlines } from './deadlines.ts'
 import { monotonicMs } from './clock.ts'
+import { type Deadline, deadlines } from './deadlines.ts'
 
 /** Options of anything that waits. */
 export interface PatienceOptions {

@@ -149,7 +149,11 @@ export class Session {
   #grant(id: number, checkout: Checkout<object>): void {
     // The thread has died since it asked.
     if (this.#state === 'ended') return void this.#quietly(checkout.die())
-    const callee = new RemoteCallee(checkout, () => this.#pool.dialect, reply => this.#mailbox.post(reply))
+    const callee = new RemoteCallee(
+      checkout,
+      () => this.#pool.dialect,
+      reply => this.#mailbox.post(reply),
+    )
     this.#held.set(checkout.lease, { checkout, callee })
     checkout.onEnd = reason => this.#ended(checkout.lease, callee, reason)
     this.#mailbox.post([kind.grant, id, checkout.lease])
@@ -173,7 +177,8 @@ export class Session {
 
   #lease(lease: number): Held {
     const held = this.#held.get(lease)
-    if (held === undefined) throw new StaleLeaseError('This connection is closed: it has been given back, invalidated, or lost.')
+    if (held === undefined)
+      throw new StaleLeaseError('This connection is closed: it has been given back, invalidated, or lost.')
     return held
   }
 

@@ -19,7 +19,8 @@ class SharedPool {
 
   accept(hello: Hello): void {
     const number = this.#freeNumber()
-    if (number === undefined) return refuse(hello, `${maxSession} threads are attached to '${hello.name}', and that is the most.`)
+    if (number === undefined)
+      return refuse(hello, `${maxSession} threads are attached to '${hello.name}', and that is the most.`)
     this.#pool.threads.set(number, hello.threadId)
     const session = new Session(this.#pool, { session: number, threadId: hello.threadId }, hello.port, () => {
       // Only now, with every lease of the dead taken back, may another thread bear this number.

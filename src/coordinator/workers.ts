@@ -12,7 +12,8 @@ type RunOptions = NonNullable<Parameters<Piscina['run']>[1]>
 const taskRunner = fileURLToPath(new URL('../../workers/piscina-task.js', import.meta.url))
 
 /** Piscina marks what `Piscina.move()` returns by a symbol of its own, which it does not export. */
-const isMoved = (task: object): boolean => Object.getOwnPropertySymbols(task).some(({ description }) => description === 'Piscina.kMovable')
+const isMoved = (task: object): boolean =>
+  Object.getOwnPropertySymbols(task).some(({ description }) => description === 'Piscina.kMovable')
 
 /** A Piscina whose tasks run inside a scope that gives back the connections they forget. */
 class PoolWorkers extends Piscina {
@@ -37,12 +38,20 @@ class PoolWorkers extends Piscina {
     // Priority queues look for this on the task itself.
     const queueOptions: unknown = Reflect.get(Object(task), queueOptionsSymbol)
     if (queueOptions !== undefined) Object.defineProperty(envelope, queueOptionsSymbol, { value: queueOptions })
-    return super.run(envelope, { ...options, ...(transferList ? { transferList } : {}), filename: taskRunner, name: 'default' })
+    return super.run(envelope, {
+      ...options,
+      ...(transferList ? { transferList } : {}),
+      filename: taskRunner,
+      name: 'default',
+    })
   }
 }
 
 /** What `Piscina.move()` has wrapped must be unwrapped here, or it would hide inside the envelope. */
-function unwrap(task: unknown, transferList: RunOptions['transferList']): { value: unknown; transferList: RunOptions['transferList'] } {
+function unwrap(
+  task: unknown,
+  transferList: RunOptions['transferList'],
+): { value: unknown; transferList: RunOptions['transferList'] } {
   if (typeof task !== 'object' || task === null || !isMoved(task)) return { value: task, transferList }
   const moved = task as { readonly [transferableSymbol]: never; readonly [valueSymbol]: unknown }
   return { value: moved[valueSymbol], transferList: [...(transferList ?? []), moved[transferableSymbol]] }
@@ -54,8 +63,10 @@ function unwrap(task: unknown, transferList: RunOptions['transferList']): { valu
  * @throws {ArgumentError} no pool; {InvalidRequestError} the pool is not shared, and the name 'default' is taken.
  */
 export function createWorkers<C extends object>(pool: Pool<C>, options: WorkersOptions = {}): Piscina {
-  if (typeof pool?.share !== 'function') throw new ArgumentError('createWorkers(pool, options): pool must be a pool of this thread.')
-  if (typeof options !== 'object' || options === null) throw new ArgumentError('createWorkers(pool, options): options must be an object.')
+  if (typeof pool?.share !== 'function')
+    throw new ArgumentError('createWorkers(pool, options): pool must be a pool of this thread.')
+  if (typeof options !== 'object' || options === null)
+    throw new ArgumentError('createWorkers(pool, options): options must be an object.')
   pool.share()
   return new PoolWorkers(options)
 }

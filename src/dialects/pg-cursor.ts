@@ -1,6 +1,6 @@
 import type { Client } from 'pg'
-import { ArgumentError } from '../base/errors.ts'
 import { checkOptions, isCount } from '../base/checks.ts'
+import { ArgumentError } from '../base/errors.ts'
 import type { BatchReader } from './dialect.ts'
 
 /** Options of `cursor(text, values, options)`. */
@@ -23,7 +23,8 @@ async function loadCursor(): Promise<typeof import('pg-cursor')> {
 export async function readPgCursor(client: Client, args: readonly unknown[]): Promise<BatchReader> {
   const [text, values, options = {}] = args as [unknown, unknown, (PgCursorOptions | undefined)?]
   if (typeof text !== 'string') throw new ArgumentError('cursor(text, values, options): text must be a string.')
-  if (values !== undefined && !Array.isArray(values)) throw new ArgumentError('cursor(text, values, options): values must be an array.')
+  if (values !== undefined && !Array.isArray(values))
+    throw new ArgumentError('cursor(text, values, options): values must be an array.')
   checkOptions('cursor options', options, { batchSize: isCount(1) })
   const Cursor = await loadCursor()
   const cursor = client.query(new Cursor<unknown>(text, values ?? []))

@@ -29,6 +29,7 @@ const driverWords = [/^Connection terminated/, /not queryable$/, /^Client was cl
 export function isPgDisconnect(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const { code } = error as { code?: unknown }
-  if (typeof code === 'string') return brokenSockets.has(code) || endedSessions.has(code) || /^08[0-9A-Z]{3}$/.test(code)
+  if (typeof code === 'string')
+    return brokenSockets.has(code) || endedSessions.has(code) || /^08[0-9A-Z]{3}$/.test(code)
   return driverWords.some(words => words.test(error.message))
 }

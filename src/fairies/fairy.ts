@@ -125,7 +125,8 @@ export class ConnectionFairy<C extends object = object> implements AsyncDisposab
    * With `soft` it stays usable until closed, and is replaced after that (behaviour 136).
    */
   async invalidate(error?: unknown, { soft = false }: { readonly soft?: boolean } = {}): Promise<void> {
-    if (!this.isValid) return warn('FAIRYPOOL_DEAD_FAIRY', 'invalidate() was called on a connection that is already closed.')
+    if (!this.isValid)
+      return warn('FAIRYPOOL_DEAD_FAIRY', 'invalidate() was called on a connection that is already closed.')
     if (soft) return this.#loan.invalidate(error, true)
     await this.#leave(() => this.#loan.invalidate(error, false))
   }

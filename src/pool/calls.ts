@@ -1,26 +1,44 @@
+import { within } from '../base/deadlines.ts'
 import { isThenable } from '../base/maybe-async.ts'
+import type { BatchReader } from '../dialects/dialect.ts'
 
 /** Results that are no promises but may go on working, such as streams: they keep their fairy alive as long as they live. */
 const results = new WeakMap<object, object>()
 
-/** The calls of one checkout that are under way. While there is one, its fairy is held and can't be collected. */
+/**
+ * What is under way on one checkout: its calls and its open cursors. While a call is in flight its fairy is held, and can't
+ * be collected.
+ */
 export class Calls {
   readonly #onFailure: (error: unknown) => void
+  readonly #readers = new Set<BatchReader>()
   #count = 0
+  // biome-ignore lint/correctness/noUnusedPrivateClassMembers: it is there to be held, not to be read
   #pinned: object | undefined
   #quiet: (() => void) | undefined
+  #doom: ((error: Error) => void) | undefined
 
   constructor(onFailure: (error: unknown) => void) {
     this.#onFailure = onFailure
   }
 
-  /** How many are under way. */
-  get count(): number {
+  /** How many calls are in flight. */
+  get inFlight(): number {
     return this.#count
   }
 
+  /** True when no call is in flight and no cursor is open. */
+  get isQuiet(): boolean {
+    return this.#count === 0 && this.#readers.size === 0
+  }
+
   /** Calls a method of the driver, and watches the call until it settles. Returns just what the driver returns. */
-  run(target: object, method: (...args: unknown[]) => unknown, args: readonly unknown[], fairy: object | undefined): unknown {
+  run(
+    target: object,
+    method: (...args: unknown[]) => unknown,
+    args: readonly unknown[],
+    fairy: object | undefined,
+  ): unknown {
     let result: unknown
     try {
       result = Reflect.apply(method, target, args)
@@ -28,33 +46,66 @@ export class Calls {
       this.#onFailure(error)
       throw error
     }
-    if (isThenable(result)) {
-      this.#begin(fairy)
-      result.then(
-        () => this.#end(),
-        (error: unknown) => {
-          this.#end()
-          this.#onFailure(error)
-        },
-      )
-    } else if (typeof result === 'object' && result !== null && fairy && result !== target) results.set(result, fairy)
+    if (isThenable(result)) this.#watch(result, fairy)
+    else if (typeof result === 'object' && result !== null && fairy && result !== target) results.set(result, fairy)
     return result
   }
 
-  /** Settles when no call is under way. */
-  quiet(): Promise<void> {
-    if (this.#count === 0) return Promise.resolve()
-    return new Promise<void>(resolve => {
-      this.#quiet = resolve
-    })
+  /** Takes charge of an open cursor: it is closed before its connection goes anywhere else. */
+  add(reader: BatchReader): BatchReader {
+    this.#readers.add(reader)
+    return {
+      read: async () => {
+        if (!this.#readers.has(reader)) return []
+        const reading = reader.read()
+        this.#watch(reading, undefined)
+        const rows = await reading
+        if (rows.length === 0) this.#readers.delete(reader)
+        return rows
+      },
+      close: async () => {
+        if (this.#readers.delete(reader)) await reader.close()
+      },
+    }
   }
 
-  #begin(fairy: object | undefined): void {
+  /** Settles when nothing is under way: calls finish, cursors are closed. Fails with `late()` after `ms` milliseconds, or when doomed. */
+  async quieten(ms: number, late: () => Error): Promise<void> {
+    if (this.isQuiet) return
+    const doomed = new Promise<never>((_, reject) => {
+      this.#doom = reject
+    })
+    const readers = [...this.#readers]
+    this.#readers.clear()
+    const work = async (): Promise<void> => {
+      for (const reader of readers) await reader.close()
+      if (this.#count > 0) {
+        await new Promise<void>(resolve => {
+          this.#quiet = resolve
+        })
+      }
+    }
+    await within(Promise.race([work(), doomed]), ms, late)
+  }
+
+  /** Nobody waits for these calls any more: whoever waits for quiet is to give up. */
+  doom(error: Error): void {
+    this.#doom?.(error)
+  }
+
+  #watch(work: PromiseLike<unknown>, fairy: object | undefined): void {
     this.#count++
     this.#pinned = fairy
+    work.then(
+      () => this.#settled(),
+      (error: unknown) => {
+        this.#settled()
+        this.#onFailure(error)
+      },
+    )
   }
 
-  #end(): void {
+  #settled(): void {
     if (--this.#count > 0) return
     this.#pinned = undefined
     this.#quiet?.()

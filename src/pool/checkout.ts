@@ -27,12 +27,10 @@ export class Checkout<C extends object> implements Loan<C> {
   readonly #pool: Pool<C>
   readonly #since = monotonicMs()
   readonly #calls = new Calls(error => this.#callFailed(error))
-  readonly #readers = new Set<BatchReader>()
   #record: ConnectionRecord<C> | undefined
   #connection: C | undefined
   #ownInfo: Map<string, unknown> | undefined
   #state: 'lent' | 'detached' | 'ended' = 'lent'
-  #doom: ((error: Error) => void) | undefined
   /** Told once, when the loan has ended, and how. */
   onEnd: ((reason: LoanEnd) => void) | undefined
 
@@ -66,7 +64,7 @@ export class Checkout<C extends object> implements Loan<C> {
 
   /** True when no call is under way and no cursor is open. */
   get isQuiet(): boolean {
-    return this.#calls.count === 0 && this.#readers.size === 0
+    return this.#calls.isQuiet
   }
 
   member(name: string | symbol, fairy: object): unknown {
@@ -92,18 +90,10 @@ export class Checkout<C extends object> implements Loan<C> {
     const { dialect } = this.#pool
     if (dialect.cursor === undefined) throw new InvalidRequestError(`The dialect '${dialect.name}' has no cursors.`)
     const reader = await dialect.cursor(this.#alive(), args)
-    this.#readers.add(reader)
-    return {
-      read: async () => {
-        this.#alive()
-        const rows = await reader.read()
-        if (rows.length === 0) this.#readers.delete(reader)
-        return rows
-      },
-      close: async () => {
-        if (this.#readers.delete(reader)) await reader.close()
-      },
-    }
+    // The loan may have ended while the cursor was being opened; then nobody would close it.
+    if (!this.isValid) await reader.close()
+    this.#alive()
+    return this.#calls.add(reader)
   }
 
   end(reason: Exclude<LoanEnd, 'died' | 'invalidated' | 'detached'>): MaybePromise<void> {
@@ -118,7 +108,7 @@ export class Checkout<C extends object> implements Loan<C> {
     if (this.#state === 'detached') return this.#endDetached('died', 'abrupt')
     const error = new InvalidRequestError(`Thread ${this.borrower.threadId}, which held this connection, has ended.`)
     // On its way home already, but waiting for a call that nobody awaits any more.
-    if (this.#state === 'ended') return this.#doom?.(error)
+    if (this.#state === 'ended') return this.#calls.doom(error)
     const record = this.#claim('closing', 'died')
     if (record) await this.#discard(record, error)
   }
@@ -189,28 +179,22 @@ export class Checkout<C extends object> implements Loan<C> {
     await this.#close(record)
   }
 
-  /** Settles when nothing is under way: open cursors are closed, calls finish, within `closeTimeoutMs`. */
+  /** Settles when nothing is under way, within `closeTimeoutMs`; what is still running then is cancelled at the server. */
   async quieten(): Promise<void> {
     if (this.isQuiet) return
     const timeoutMs = this.#pool.settings.closeTimeoutMs
-    if (this.#calls.count > 0) this.#warnInFlight(timeoutMs)
-    const late = (): Error =>
-      new TimeoutError(`A call was still in flight ${timeoutMs} ms after close().`, { phase: 'close', timeoutMs })
-    const doomed = new Promise<never>((_, reject) => {
-      this.#doom = reject
-    })
+    if (this.#calls.inFlight > 0) this.#warnInFlight(timeoutMs)
     try {
-      await within(Promise.race([this.#closeReaders().then(() => this.#calls.quiet()), doomed]), timeoutMs, late)
+      await this.#calls.quieten(timeoutMs, () => {
+        return new TimeoutError(`A call was still in flight ${timeoutMs} ms after close().`, {
+          phase: 'close',
+          timeoutMs,
+        })
+      })
     } catch (error) {
       await this.#cancel()
       throw error
     }
-  }
-
-  async #closeReaders(): Promise<void> {
-    const readers = [...this.#readers]
-    this.#readers.clear()
-    for (const reader of readers) await reader.close()
   }
 
   /** Ends the loan: one compare-and-set decides between all who would. Undefined: someone else has, or had, ended it. */
@@ -258,9 +242,10 @@ export class Checkout<C extends object> implements Loan<C> {
   async #cancel(): Promise<void> {
     const { dialect, settings } = this.#pool
     const connection = this.#connection
-    if (this.isQuiet || connection === undefined || dialect.cancel === undefined) return
+    if (this.#calls.inFlight === 0 || connection === undefined || dialect.cancel === undefined) return
     const timeoutMs = settings.closeTimeoutMs
-    const late = (): Error => new TimeoutError(`No answer to a cancel within ${timeoutMs} ms.`, { phase: 'close', timeoutMs })
+    const late = (): Error =>
+      new TimeoutError(`No answer to a cancel within ${timeoutMs} ms.`, { phase: 'close', timeoutMs })
     await within(dialect.cancel(connection), timeoutMs, late).catch(error => {
       settings.logger.warn('fairypool: a query could not be cancelled.', asError(error))
     })
@@ -289,7 +274,12 @@ export class Checkout<C extends object> implements Loan<C> {
   #warnLost(): void {
     if (this.trace === undefined || this.#state === 'ended') return
     const { place, stack } = this.trace
-    warnOnce('FAIRYPOOL_LOST_FAIRY', place, `A connection was never closed, and came back by garbage collection. It was checked out ${place}`, stack)
+    warnOnce(
+      'FAIRYPOOL_LOST_FAIRY',
+      place,
+      `A connection was never closed, and came back by garbage collection. It was checked out ${place}`,
+      stack,
+    )
   }
 
   get #facts(): { readonly pool: object; readonly lease: number; readonly threadId: number } {

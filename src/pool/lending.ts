@@ -48,7 +48,11 @@ async function lendSlowly<C extends object>(
 }
 
 /** A good connection in the record, or the caller's end; then the connection, once open, comes home for someone else (fault 5). */
-function connectWithin<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>, request: CheckoutRequest<C>): Promise<void> {
+function connectWithin<C extends object>(
+  pool: Pool<C>,
+  record: ConnectionRecord<C>,
+  request: CheckoutRequest<C>,
+): Promise<void> {
   request.phase = 'connect'
   const connected = getConnection(pool, record, request.borrower.session)
   return request.patience.within(connected, () => {
@@ -66,7 +70,11 @@ function connectWithin<C extends object>(pool: Pool<C>, record: ConnectionRecord
  * Leaves the record `leased` with a connection that is not stale (behaviours 106-109). A new record is checked once more after
  * its open, for it may have been condemned meanwhile; a reopened one is not (109), or a steady invalidator could keep it busy for ever.
  */
-async function getConnection<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>, session: number): Promise<void> {
+async function getConnection<C extends object>(
+  pool: Pool<C>,
+  record: ConnectionRecord<C>,
+  session: number,
+): Promise<void> {
   if (record.state === 'opening') {
     const isNew = record.openings === 0
     await openOrReturn(pool, record, session)
@@ -79,7 +87,11 @@ async function getConnection<C extends object>(pool: Pool<C>, record: Connection
 }
 
 /** Opens; on failure a new record is dropped without a trace (278, 280), an old one comes home empty (279, 281). */
-async function openOrReturn<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>, session: number): Promise<void> {
+async function openOrReturn<C extends object>(
+  pool: Pool<C>,
+  record: ConnectionRecord<C>,
+  session: number,
+): Promise<void> {
   const isNew = record.openings === 0
   try {
     await open(pool, record)
@@ -91,7 +103,12 @@ async function openOrReturn<C extends object>(pool: Pool<C>, record: ConnectionR
   record.become('leased', session)
 }
 
-async function failedOpen<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>, error: unknown, isNew: boolean): Promise<void> {
+async function failedOpen<C extends object>(
+  pool: Pool<C>,
+  record: ConnectionRecord<C>,
+  error: unknown,
+  isNew: boolean,
+): Promise<void> {
   const { connection } = record
   try {
     if (connection !== undefined && !isNew) await pool.events.emit('invalidate', connection, record, error)
@@ -120,7 +137,9 @@ async function verify<C extends object>(
     await replace(pool, checkout, record, request, failure.error)
   }
   await checkout.fail(undefined)
-  throw new InvalidRequestError(`${examinations} connections in a row were found dead at checkout; the database may be restarting.`)
+  throw new InvalidRequestError(
+    `${examinations} connections in a row were found dead at checkout; the database may be restarting.`,
+  )
 }
 
 async function examine<C extends object>(

@@ -36,7 +36,9 @@ async function create<C extends object>(pool: Pool<C>, record: ConnectionRecord<
   try {
     const connection = await within(call(pool, record, controller.signal), connectTimeoutMs, late, lateSuccess)
     if (typeof connection !== 'object' || connection === null) {
-      throw new InvalidRequestError(`The creator returned ${connection === null ? 'null' : typeof connection} instead of a connection.`)
+      throw new InvalidRequestError(
+        `The creator returned ${connection === null ? 'null' : typeof connection} instead of a connection.`,
+      )
     }
     return connection
   } catch (error) {

@@ -1,4 +1,15 @@
-import { type Check, checkOptions, isBoolean, isCount, isDuration, isFunction, isObject, isSignal, oneOf, orNull } from '../base/checks.ts'
+import {
+  type Check,
+  checkOptions,
+  isBoolean,
+  isCount,
+  isDuration,
+  isFunction,
+  isObject,
+  isSignal,
+  oneOf,
+  orNull,
+} from '../base/checks.ts'
 import { ArgumentError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import type { Dialect, OpenContext } from '../dialects/dialect.ts'
@@ -86,8 +97,6 @@ const consoleLogger: Logger = {
   error: (message, error) => console.error(message, ...(error === undefined ? [] : [error])),
 }
 
-
-
 const checks: Readonly<Record<keyof PoolOptions, Check>> = {
   dialect: isObject,
   creator: isFunction,
@@ -98,7 +107,10 @@ const checks: Readonly<Record<keyof PoolOptions, Check>> = {
   resetTimeoutMs: isDuration,
   closeTimeoutMs: isDuration,
   useLifo: isBoolean,
-  recycleMs: { expected: 'a number of milliseconds, or -1 for never', test: value => value === -1 || isDuration.test(value) },
+  recycleMs: {
+    expected: 'a number of milliseconds, or -1 for never',
+    test: value => value === -1 || isDuration.test(value),
+  },
   prePing: isBoolean,
   resetOnReturn: oneOf('rollback', 'commit', 'none', true, false, null),
   useThreadlocal: isBoolean,
@@ -117,10 +129,14 @@ const resetModes = new Map<unknown, ResetMode>([
 export function settingsOf<C extends object>(options: PoolOptions<C>): PoolSettings {
   checkOptions('pool options', options, checks)
   if (options.dialect === undefined && options.creator === undefined) {
-    throw new ArgumentError('pool options: give a dialect, e.g. pg({ connectionString }), or a creator that opens a connection.')
+    throw new ArgumentError(
+      'pool options: give a dialect, e.g. pg({ connectionString }), or a creator that opens a connection.',
+    )
   }
   if (options.creator === undefined && options.dialect?.connect === undefined) {
-    throw new ArgumentError(`pool options: the dialect '${options.dialect?.name}' can't open connections, so a creator is needed.`)
+    throw new ArgumentError(
+      `pool options: the dialect '${options.dialect?.name}' can't open connections, so a creator is needed.`,
+    )
   }
   const { poolSize = 5, maxOverflow = 10, timeoutMs = 30_000, resetOnReturn = 'rollback' } = options
   if (poolSize + Math.max(0, maxOverflow) > 65_536) {

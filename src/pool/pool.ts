@@ -4,14 +4,21 @@ import type { MaybePromise } from '../base/maybe-async.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import { ConnectionFairy, type Fairy } from '../fairies/fairy.ts'
 import { ThreadLocal } from '../fairies/thread-local.ts'
-import { PoolStatus } from '../observe/status.ts'
+import type { PoolStatus } from '../observe/status.ts'
 import { CheckoutTrace } from '../observe/trace.ts'
 import { SlotTable } from '../slots/slot-table.ts'
 import type { Checkout } from './checkout.ts'
 import { type EventName, type ListenOptions, PoolEvents, type PoolListeners } from './events.ts'
 import { lend } from './lending.ts'
 import { FirstConnect } from './opening.ts'
-import { type ConnectOptions, type Creator, checkConnectOptions, type PoolOptions, type PoolSettings, settingsOf } from './options.ts'
+import {
+  type ConnectOptions,
+  type Creator,
+  checkConnectOptions,
+  type PoolOptions,
+  type PoolSettings,
+  settingsOf,
+} from './options.ts'
 import type { ConnectionRecord } from './record.ts'
 import { type Borrower, CheckoutRequest } from './request.ts'
 import { stubDialect } from './stub-dialect.ts'
@@ -73,7 +80,8 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
     this.events = new PoolEvents<C>(() => {
       this.slots.fastCheckin = !this.events.has('checkin') && !this.events.has('reset')
     })
-    for (const [listener, event] of options.events ?? []) this.events.on(event, listener as PoolListeners<C>[typeof event])
+    for (const [listener, event] of options.events ?? [])
+      this.events.on(event, listener as PoolListeners<C>[typeof event])
     this.#local = this.settings.useThreadlocal ? new ThreadLocal<C>() : undefined
   }
 
@@ -166,7 +174,8 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
 
   /** Lets other threads attach: those spawned from now on find it by name, others by the address returned. Idempotent. */
   share(options?: ShareOptions): ShareAddress {
-    if (sharing === undefined) throw new InvalidRequestError("Import pools from 'fairypool' to share them with threads.")
+    if (sharing === undefined)
+      throw new InvalidRequestError("Import pools from 'fairypool' to share them with threads.")
     return sharing.share(this as unknown as Pool<object>, options)
   }
 
@@ -184,7 +193,9 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
   checkout(request: CheckoutRequest<C>): MaybePromise<Checkout<C>> {
     if (request.patience.gone) throw request.patience.gone.reason
     const record = this.doGet(request)
-    return record instanceof Promise ? record.then(claimed => lend(this, claimed, request)) : lend(this, record, request)
+    return record instanceof Promise
+      ? record.then(claimed => lend(this, claimed, request))
+      : lend(this, record, request)
   }
 
   /** @internal Moves the invalidation clock, unless this generation is condemned already. */
@@ -222,14 +233,18 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
     return holders
   }
 
-  #request(options: ConnectOptions, caller: (...args: never[]) => unknown, home: ThreadLocal<C> | undefined): CheckoutRequest<C> {
+  #request(
+    options: ConnectOptions,
+    caller: (...args: never[]) => unknown,
+    home: ThreadLocal<C> | undefined,
+  ): CheckoutRequest<C> {
     checkConnectOptions(options)
     return new CheckoutRequest<C>(
       this.#self,
       {
         timeoutMs: options.timeoutMs === undefined ? this.settings.timeoutMs : options.timeoutMs,
         signal: options.signal,
-        trace: this.settings.traceCheckouts ? CheckoutTrace.capture(caller) : undefined,
+        trace: this.settings.traceCheckouts ? new CheckoutTrace(caller) : undefined,
         fairyOver: checkout => ConnectionFairy.over<C>(checkout, home),
       },
       request => this.timeoutError(request),

@@ -1,6 +1,6 @@
-import { asError, bug, TimeoutError } from '../base/errors.ts'
-import { within } from '../base/deadlines.ts'
 import { monotonicMs } from '../base/clock.ts'
+import { within } from '../base/deadlines.ts'
+import { asError, bug, TimeoutError } from '../base/errors.ts'
 import type { SlotState } from '../slots/state.ts'
 import type { Checkout } from './checkout.ts'
 import type { Pool } from './pool.ts'
@@ -152,14 +152,21 @@ export class ConnectionRecord<C extends object> {
 }
 
 /** Closes a driver's connection within `closeTimeoutMs`; failures are logged. */
-export async function closeQuietly<C extends object>(pool: Pool<C>, connection: C, manner: 'polite' | 'abrupt'): Promise<void> {
+export async function closeQuietly<C extends object>(
+  pool: Pool<C>,
+  connection: C,
+  manner: 'polite' | 'abrupt',
+): Promise<void> {
   const { dialect, settings } = pool
   try {
     dialect.keepAlive?.(connection, true)
     if (manner === 'abrupt' && dialect.terminate) return dialect.terminate(connection)
     const timeoutMs = settings.closeTimeoutMs
     await within(Promise.resolve(dialect.close(connection)), timeoutMs, () => {
-      return new TimeoutError(`The driver did not close a connection within ${timeoutMs} ms; it was dropped.`, { phase: 'close', timeoutMs })
+      return new TimeoutError(`The driver did not close a connection within ${timeoutMs} ms; it was dropped.`, {
+        phase: 'close',
+        timeoutMs,
+      })
     })
   } catch (error) {
     settings.logger.error('fairypool: closing a connection failed.', asError(error))

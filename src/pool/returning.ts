@@ -12,7 +12,11 @@ import { StandIn } from './stand-in.ts'
  * The way home of a loan that has ended well; its slot is `returning` already, so nobody else can end it too.
  * Synchronous when nothing is in flight, nothing needs a reset and nobody listens. The slot is freed whatever fails.
  */
-export function giveBack<C extends object>(pool: Pool<C>, checkout: Checkout<C>, record: ConnectionRecord<C>): MaybePromise<void> {
+export function giveBack<C extends object>(
+  pool: Pool<C>,
+  checkout: Checkout<C>,
+  record: ConnectionRecord<C>,
+): MaybePromise<void> {
   const { events } = pool
   const quick = checkout.isQuiet && !needsReset(pool, checkout, record.connection) && !events.has('reset')
   if (quick && !events.has('checkin') && record.finalizeCallbacks.length === 0 && !isLost(pool, record)) {
@@ -22,7 +26,11 @@ export function giveBack<C extends object>(pool: Pool<C>, checkout: Checkout<C>,
   return giveBackSlowly(pool, checkout, record)
 }
 
-async function giveBackSlowly<C extends object>(pool: Pool<C>, checkout: Checkout<C>, record: ConnectionRecord<C>): Promise<void> {
+async function giveBackSlowly<C extends object>(
+  pool: Pool<C>,
+  checkout: Checkout<C>,
+  record: ConnectionRecord<C>,
+): Promise<void> {
   try {
     await checkout.quieten()
     if (isLost(pool, record)) throw new DisconnectionError('The connection was lost while it was out.')
@@ -40,7 +48,11 @@ const isLost = <C extends object>(pool: Pool<C>, record: ConnectionRecord<C>): b
   record.connection !== undefined && pool.dialect.isLost?.(record.connection) === true
 
 /** The invalidate event where nothing may stop the invalidation: a listener's failure is logged (behaviour 288). */
-export async function dispatchInvalidate<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>, error: unknown): Promise<void> {
+export async function dispatchInvalidate<C extends object>(
+  pool: Pool<C>,
+  record: ConnectionRecord<C>,
+  error: unknown,
+): Promise<void> {
   if (record.connection === undefined || !pool.events.has('invalidate')) return
   await pool.events.emit('invalidate', record.connection, record, error).catch(failure => {
     pool.settings.logger.error('fairypool: an invalidate listener failed.', asError(failure))

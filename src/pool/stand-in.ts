@@ -36,7 +36,7 @@ export class StandIn<C extends object> implements Loan<C> {
   }
 
   read(): BatchReader {
-    throw new InvalidRequestError('A connection that is being reset can\'t open a cursor.')
+    throw new InvalidRequestError("A connection that is being reset can't open a cursor.")
   }
 
   end(): void {}

@@ -57,7 +57,10 @@ export class ControlClient {
     port.unref()
   }
 
-  async call<N extends keyof Control>(name: N, ...args: Parameters<Control[N]>): Promise<Awaited<ReturnType<Control[N]>>> {
+  async call<N extends keyof Control>(
+    name: N,
+    ...args: Parameters<Control[N]>
+  ): Promise<Awaited<ReturnType<Control[N]>>> {
     const outcome = await new Promise<Outcome>((resolve, reject) => {
       this.#pending.add(reject)
       // Somebody waits: until the answer is here, this port keeps the thread alive.

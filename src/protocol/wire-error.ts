@@ -49,7 +49,7 @@ export function toWireError(thrown: unknown, depth = 0): WireError {
 
 /** The error on the far side: of its own class where this thread knows the class, with its fields, `code` and causes. */
 export function fromWireError(wire: WireError): unknown {
-  if (wire.name === thrownName) return wire.fields['value']
+  if (wire.name === thrownName) return wire.fields.value
   const error = new Error(wire.message)
   const prototype = poolErrors.get(wire.name)?.prototype ?? builtIn(wire.name) ?? loadedClass(wire.name)
   if (prototype) Object.setPrototypeOf(error, prototype)
@@ -89,7 +89,8 @@ const builtIns: Readonly<Record<string, ErrorConstructor | AggregateErrorConstru
   AggregateError,
 }
 
-const builtIn = (name: string): object | undefined => (Object.hasOwn(builtIns, name) ? builtIns[name]?.prototype : undefined)
+const builtIn = (name: string): object | undefined =>
+  Object.hasOwn(builtIns, name) ? builtIns[name]?.prototype : undefined
 
 /** Where drivers define their error classes: looked up among the modules that this thread has loaded, never loaded for it. */
 const driverErrors: Readonly<Record<string, RegExp>> = {

@@ -37,7 +37,8 @@ export class SlotTable {
   static attach(buffer: SharedArrayBuffer): SlotTable {
     const words = new Int32Array(buffer)
     const version = words[header.version]
-    if (version !== layoutVersion) throw bug(`slot table of layout ${version}, this copy of fairypool reads ${layoutVersion}`)
+    if (version !== layoutVersion)
+      throw bug(`slot table of layout ${version}, this copy of fairypool reads ${layoutVersion}`)
     return new SlotTable(words)
   }
 

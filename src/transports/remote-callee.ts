@@ -48,7 +48,9 @@ export class RemoteCallee {
     if (!iterates && typeof Reflect.get(object, method) !== 'function') {
       throw new MethodNotAllowedError(`The connection has no method '${method}'.`)
     }
-    const result = iterates ? (object as AsyncIterable<unknown>)[Symbol.asyncIterator]() : this.#callable.call(object, method, args)
+    const result = iterates
+      ? (object as AsyncIterable<unknown>)[Symbol.asyncIterator]()
+      : this.#callable.call(object, method, args)
     if (isThenable(result)) this.#settle(id, result, rules)
     else this.#answer(id, rules.toWire ? rules.toWire(result) : result)
   }
@@ -100,7 +102,8 @@ export class RemoteCallee {
 
   #answer(id: number, result: unknown): void {
     const { value, buffers, nature } = toWireValue(result)
-    if (nature === 'stuck' || hasMethods(result)) return this.#reply([kind.handle, id, this.#keep(Object(result) as object)])
+    if (nature === 'stuck' || hasMethods(result))
+      return this.#reply([kind.handle, id, this.#keep(Object(result) as object)])
     const reply: Reply = [kind.answer, id, value, buffers]
     if (nature === 'foreign') origins.set(reply, this)
     this.#reply(reply)

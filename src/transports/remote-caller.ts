@@ -1,10 +1,10 @@
-import { type FlushTime, Mailbox } from '../protocol/mailbox.ts'
+import type { MessagePort } from 'node:worker_threads'
+import { CoordinatorLostError, NotClonableError } from '../base/errors.ts'
 import { Ledger } from '../protocol/ledger.ts'
+import { type FlushTime, Mailbox } from '../protocol/mailbox.ts'
 import { kind, type Reply, type Request } from '../protocol/messages.ts'
 import { fromWireError } from '../protocol/wire-error.ts'
 import { fromWireValue, toWireValue } from '../protocol/wire-value.ts'
-import { CoordinatorLostError, NotClonableError } from '../base/errors.ts'
-import type { MessagePort } from 'node:worker_threads'
 
 /** A result that has stayed on the coordinator, by number. */
 export class StayedResult {

@@ -53,10 +53,12 @@ async function attachTo(pool: string | ShareAddress | undefined): Promise<PoolCl
 
 function find(pool: string | ShareAddress | undefined): ShareAddress {
   if (typeof pool === 'object' && pool !== null) {
-    if (typeof pool.name === 'string' && typeof pool.threadId === 'number' && pool.buffer instanceof SharedArrayBuffer) return pool
+    if (typeof pool.name === 'string' && typeof pool.threadId === 'number' && pool.buffer instanceof SharedArrayBuffer)
+      return pool
     throw new ArgumentError('attach(address): an address is what share() has returned.')
   }
-  if (pool !== undefined && typeof pool !== 'string') throw new ArgumentError('attach(pool): pool must be a name or an address.')
+  if (pool !== undefined && typeof pool !== 'string')
+    throw new ArgumentError('attach(pool): pool must be a name or an address.')
   const shared = (getEnvironmentData(environmentKey) ?? {}) as unknown as Record<string, ShareAddress>
   const names = Object.keys(shared)
   const name = pool ?? (names.length === 1 ? names[0]! : 'default')
@@ -83,7 +85,10 @@ async function open(address: ShareAddress, onLost: () => void): Promise<PoolClie
   try {
     await postMessageToThread(address.threadId, hello, [port2], attachTimeoutMs)
     const welcome = await within(answer, attachTimeoutMs, () => {
-      return new TimeoutError(`The pool '${address.name}' did not answer.`, { phase: 'attach', timeoutMs: attachTimeoutMs })
+      return new TimeoutError(`The pool '${address.name}' did not answer.`, {
+        phase: 'attach',
+        timeoutMs: attachTimeoutMs,
+      })
     })
     if ('refused' in welcome) throw new InvalidRequestError(welcome.refused)
     port1.removeAllListeners()
@@ -91,7 +96,9 @@ async function open(address: ShareAddress, onLost: () => void): Promise<PoolClie
   } catch (error) {
     port1.close()
     if ((error as { code?: unknown }).code === 'ERR_WORKER_MESSAGING_FAILED') {
-      throw new CoordinatorLostError(`The thread that shared '${address.name}' has ended, or shares it no more.`, { cause: error })
+      throw new CoordinatorLostError(`The thread that shared '${address.name}' has ended, or shares it no more.`, {
+        cause: error,
+      })
     }
     throw error
   }

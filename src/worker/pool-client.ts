@@ -127,10 +127,17 @@ export class PoolClient<C extends object = object> {
     const message =
       `connect() timed out after ${timeoutMs} ms, and the pool's own thread did not answer: it may be busy.` +
       ` ${leased + opening} connections are out, ${waiting} callers wait.`
-    return new TimeoutError(message, { phase: 'wait', timeoutMs, idle, leased, waiting, total: idle + leased + opening })
+    return new TimeoutError(message, {
+      phase: 'wait',
+      timeoutMs,
+      idle,
+      leased,
+      waiting,
+      total: idle + leased + opening,
+    })
   }
 
   #trace(caller: (...args: never[]) => unknown): CheckoutTrace | undefined {
-    return this.#wire.welcome.traceCheckouts ? CheckoutTrace.capture(caller) : undefined
+    return this.#wire.welcome.traceCheckouts ? new CheckoutTrace(caller) : undefined
   }
 }

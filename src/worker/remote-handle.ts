@@ -42,12 +42,16 @@ export class RemoteHandle {
 
   async call(method: string, args: readonly unknown[]): Promise<unknown> {
     const result = await this.#wire.caller.call(this.#lease, this.#target, method, args, this)
-    return result instanceof StayedResult ? RemoteHandle.over(this.#wire, this.#lease, result.target, this.fairy) : result
+    return result instanceof StayedResult
+      ? RemoteHandle.over(this.#wire, this.#lease, result.target, this.fairy)
+      : result
   }
 
   /** `for await` over a handle: a round trip for each item. */
   iterate(): AsyncIterator<unknown> {
-    const iterator = this.call(iteratorMethod, []) as Promise<Record<'next' | 'return', () => Promise<IteratorResult<unknown>>>>
+    const iterator = this.call(iteratorMethod, []) as Promise<
+      Record<'next' | 'return', () => Promise<IteratorResult<unknown>>>
+    >
     iterator.catch(() => {})
     return {
       next: async () => (await iterator).next(),

@@ -48,7 +48,9 @@ export class RemoteLease<C extends object> implements Loan<C> {
   }
 
   set resetAgent(_agent: ResetAgent | undefined) {
-    throw new InvalidRequestError("A reset agent works on the coordinator's thread only; in a worker, end the transaction before close().")
+    throw new InvalidRequestError(
+      "A reset agent works on the coordinator's thread only; in a worker, end the transaction before close().",
+    )
   }
 
   /** Any name is a method here: what the driver has is known on the other side only. */
@@ -112,6 +114,11 @@ export class RemoteLease<C extends object> implements Loan<C> {
   #warnLost(): void {
     if (this.#trace === undefined) return
     const { place, stack } = this.#trace
-    warnOnce('FAIRYPOOL_LOST_FAIRY', place, `A connection was never closed, and came back by garbage collection. It was checked out ${place}`, stack)
+    warnOnce(
+      'FAIRYPOOL_LOST_FAIRY',
+      place,
+      `A connection was never closed, and came back by garbage collection. It was checked out ${place}`,
+      stack,
+    )
   }
 }

@@ -40,7 +40,7 @@ function load(filename: string, name: string): Promise<Task> {
 /** A function as Piscina finds it: the export of that name, of an ES module or a CommonJS one. */
 async function find(filename: string, name: string): Promise<Task> {
   const module = (await import(pathToFileURL(filename).href)) as Record<string, unknown>
-  const commonJs = Object(module['default']) as Record<string, unknown>
+  const commonJs = Object(module.default) as Record<string, unknown>
   const found = [module[name], commonJs[name]].find(each => typeof each === 'function')
   if (found) return found as Task
   throw new InvalidRequestError(`${filename} exports no function '${name}'.`)

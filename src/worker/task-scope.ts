@@ -14,7 +14,11 @@ export const currentScope = (): TaskScope | undefined => only ?? storage?.getSto
  * Runs a task and returns what it left open. Where tasks run one at a time, a plain variable knows whose checkout it is;
  * async context tracking, which slows every promise of the thread on Node 20 and 22, is used only for tasks that overlap.
  */
-export async function runScoped<T>(overlap: boolean, task: () => T | Promise<T>, left: (scope: TaskScope) => void): Promise<T> {
+export async function runScoped<T>(
+  overlap: boolean,
+  task: () => T | Promise<T>,
+  left: (scope: TaskScope) => void,
+): Promise<T> {
   const scope: TaskScope = new Set()
   try {
     if (overlap) {

@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { allowedSteps, leaseId, nextWord, type SlotState, sessionOf, slotOfLease, stateNumbers, stateOf, wordOfLease } from '../../src/slots/state.ts'
+import {
+  allowedSteps,
+  leaseId,
+  nextWord,
+  type SlotState,
+  sessionOf,
+  slotOfLease,
+  stateNumbers,
+  stateOf,
+  wordOfLease,
+} from '../../src/slots/state.ts'
 
 const states = Object.keys(stateNumbers) as SlotState[]
 

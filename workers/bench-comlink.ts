@@ -1,0 +1,18 @@
+import { workerData } from 'node:worker_threads'
+import { wrap } from 'comlink'
+import type { PortData } from '../bench/crew.ts'
+import { checkAnswer, question } from '../bench/question.ts'
+import { type ComlinkSteps, endpointOf } from '../bench/rivals/comlink-calls.ts'
+import { answerRounds } from '../bench/thread.ts'
+
+const { port } = workerData as PortData
+const steps = wrap<ComlinkSteps>(endpointOf(port))
+
+answerRounds(async id => {
+  const client = await steps.checkout()
+  try {
+    checkAnswer(id, await steps.query(client, question(id)))
+  } finally {
+    await steps.close(client)
+  }
+})

@@ -1,0 +1,17 @@
+import { workerData } from 'node:worker_threads'
+import pg from 'pg'
+import { checkAnswer, question } from '../bench/question.ts'
+import type { OwnPoolData } from '../bench/rivals/own-pools.ts'
+import { answerRounds } from '../bench/thread.ts'
+
+const { database, max } = workerData as OwnPoolData
+const pool = new pg.Pool({ ...database, max })
+
+answerRounds(async id => {
+  const client = await pool.connect()
+  try {
+    checkAnswer(id, await client.query(question(id)))
+  } finally {
+    client.release()
+  }
+})
