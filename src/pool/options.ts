@@ -59,7 +59,7 @@ export interface PoolOptions<C extends object = object> {
   /** Remember where each connection was checked out, and warn when one is lost. About 3 µs a checkout. Default false. */
   readonly traceCheckouts?: boolean
   /** Listeners to begin with, `[listener, event name]`. */
-  readonly events?: readonly EventOption<C>[]
+  readonly events?: readonly EventOption<NoInfer<C>>[]
   /** Where failures go that no caller can be told. Default: `console` for warnings and errors. */
   readonly logger?: Logger
 }
