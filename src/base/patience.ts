@@ -91,7 +91,7 @@ export class Patience {
     this.#state = 'armed'
     this.#signal?.addEventListener('abort', this.#onAbort, { once: true })
     if (this.#at === Number.POSITIVE_INFINITY) return
-    this.#deadline = deadlines.arm(Math.max(0, Math.round(this.#at - monotonicMs())), () => this.#leave(this.#late()))
+    this.#deadline = deadlines.arm(Math.max(0, Math.ceil(this.#at - monotonicMs())), () => this.#leave(this.#late()))
   }
 
   readonly #onAbort = (): void => this.#leave(this.#signal?.reason)

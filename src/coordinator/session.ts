@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import { asError, StaleLeaseError } from '../base/errors.ts'
+import { ignore } from '../base/maybe-async.ts'
 import { ConnectionFairy } from '../fairies/fairy.ts'
 import type { LoanEnd } from '../fairies/loan.ts'
 import type { Checkout } from '../pool/checkout.ts'
@@ -28,6 +29,8 @@ export class Session {
   readonly #pool: Pool<object>
   readonly #mailbox: Mailbox<Reply, Request>
   readonly #held = new Map<number, Held>()
+  /** Leases on their way home, which may still wait for a call that is in flight. */
+  readonly #closing = new Map<Held, Promise<void>>()
   readonly #wishes = new Map<number, CheckoutRequest<object>>()
   readonly #onEnd: () => void
   #controlPort: MessagePort | undefined
@@ -41,6 +44,7 @@ export class Session {
     const { name, methods } = pool.dialect
     const welcome: Welcome = {
       session: borrower.session,
+      buffer: pool.slots.share(),
       useThreadlocal,
       traceCheckouts,
       timeoutMs,
@@ -68,6 +72,7 @@ export class Session {
     this.#wishes.clear()
     const ends = [...this.#held.values()].map(({ checkout }) => this.#quietly(checkout.die()))
     this.#held.clear()
+    for (const [{ checkout }, closed] of this.#closing) ends.push(this.#quietly(checkout.die()), closed)
     await Promise.all(ends)
     this.#onEnd()
   }
@@ -170,9 +175,19 @@ export class Session {
 
   #end(id: number, lease: number, reason: 'closed' | 'collected' | 'task ended'): void {
     // Ended already, by an invalidation that crossed this message: then there is nothing to do, and nothing was done twice.
-    const ended = this.#held.get(lease)?.checkout.end(reason)
+    const held = this.#held.get(lease)
+    const ended = held?.checkout.end(reason)
+    if (held && ended instanceof Promise) this.#follow(held, ended, id === 0)
     if (id !== 0) this.#acknowledge(id, Promise.resolve(ended))
-    else if (ended instanceof Promise) this.#quietly(ended)
+  }
+
+  /** A call that has not settled when its connection is home was cut off, and never will. */
+  #follow(held: Held, ended: Promise<void>, isQuiet: boolean): void {
+    const closed = (isQuiet ? this.#quietly(ended) : ended.catch(ignore)).then(() => {
+      this.#closing.delete(held)
+      held.callee.cutOff()
+    })
+    this.#closing.set(held, closed)
   }
 
   #lease(lease: number): Held {

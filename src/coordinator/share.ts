@@ -1,4 +1,4 @@
-import { getEnvironmentData, setEnvironmentData, threadId } from 'node:worker_threads'
+import { getEnvironmentData, MessagePort, setEnvironmentData, threadId } from 'node:worker_threads'
 import { checkOptions, isString } from '../base/checks.ts'
 import { InvalidRequestError } from '../base/errors.ts'
 import { bringSharing, type Pool, type ShareAddress, type ShareOptions } from '../pool/pool.ts'
@@ -95,7 +95,7 @@ function publish(name: string, address: ShareAddress | undefined): void {
 /** Other libraries use this event too: what is not ours is left alone, and what is ours must not throw. */
 function onWorkerMessage(message: unknown): void {
   const hello = Object(message) as Hello
-  if (hello.fairypool !== 'attach') return
+  if (hello.fairypool !== 'attach' || !(hello.port instanceof MessagePort)) return
   const desk = registry.get(hello.name)
   if (desk) desk.accept(hello)
   else refuse(hello, `No pool is shared as '${hello.name}'. Shared are: ${[...registry.keys()].join(', ') || 'none'}.`)

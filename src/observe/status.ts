@@ -3,7 +3,7 @@ export interface PoolCounts {
   readonly poolSize: number
   /** Records at home: idle, or emptied by an invalidation and about to be reopened. */
   readonly checkedin: number
-  /** Records beyond `poolSize`; negative until there are that many (behaviour 24). */
+  /** Records beyond `poolSize`; negative until there are that many (behaviour 24). 0 in a pool of size 0. */
   readonly overflow: number
   /** Records that are lent, being opened, reset or closed. */
   readonly checkedout: number

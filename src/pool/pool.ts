@@ -212,8 +212,8 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
   timeoutError(request: CheckoutRequest<C>): TimeoutError {
     const { phase } = request
     const timeoutMs = request.timeoutMs ?? 0
-    const { poolSize, overflow, checkedin, checkedout, waiting } = this.status()
-    const total = poolSize + overflow
+    const { checkedin, checkedout, waiting } = this.status()
+    const total = checkedin + checkedout
     const doing = phase === 'wait' ? 'waiting for a connection' : `in the phase '${phase}'`
     const cause = this.lastConnectError
     const message =

@@ -38,7 +38,8 @@ export class QueuePool<C extends object = object> extends Pool<C> {
     return new PoolStatus({
       poolSize,
       checkedin,
-      overflow: total - poolSize,
+      // Nothing is beyond the size of a pool that has none (behaviour 35).
+      overflow: poolSize === 0 ? 0 : total - poolSize,
       checkedout: total - checkedin,
       waiting: this.#waiters.size,
     })

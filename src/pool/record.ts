@@ -170,6 +170,10 @@ export async function closeQuietly<C extends object>(
     })
   } catch (error) {
     settings.logger.error('fairypool: closing a connection failed.', asError(error))
-    dialect.terminate?.(connection)
+    try {
+      if (manner === 'polite') dialect.terminate?.(connection)
+    } catch {
+      // It has been told twice to go; its place must not be lost for that.
+    }
   }
 }

@@ -34,7 +34,7 @@ async function giveBackSlowly<C extends object>(
   try {
     await checkout.quieten()
     if (isLost(pool, record)) throw new DisconnectionError('The connection was lost while it was out.')
-    await reset(pool, checkout, record)
+    await reset(pool, checkout, record, record.connection)
   } catch (error) {
     // Hidden from the closer: the work was done, and the connection is replaced (behaviours 184, 283).
     pool.settings.logger.error('fairypool: a connection could not be reset and is replaced.', asError(error))
@@ -81,8 +81,8 @@ export async function reset<C extends object>(
   pool: Pool<C>,
   checkout: Checkout<C>,
   record: ConnectionRecord<C> | undefined,
+  connection: C | undefined,
 ): Promise<void> {
-  const connection = record ? record.connection : checkout.connection
   if (connection === undefined) return
   const timeoutMs = pool.settings.resetTimeoutMs
   const fairy = ConnectionFairy.temporary<C>(new StandIn(checkout, record, connection))
@@ -117,7 +117,7 @@ export async function closeDetached<C extends object>(
   try {
     if (manner === 'polite') {
       await checkout.quieten()
-      await reset(pool, checkout, undefined)
+      await reset(pool, checkout, undefined, connection)
     }
   } catch (error) {
     logger.error('fairypool: a detached connection could not be reset.', asError(error))

@@ -17,7 +17,8 @@ export const stubDialect: Dialect<object> = {
 function method(connection: object, name: string): unknown {
   const own: unknown = Reflect.get(connection, name)
   if (typeof own === 'function') return (own as Method).call(connection)
+  const remedy = name === 'close' ? '' : ", or resetOnReturn: 'none'"
   throw new MethodNotAllowedError(
-    `The connection has no method '${name}'. Give the pool a dialect, or resetOnReturn: 'none'.`,
+    `The connection has no method '${name}'. Give the pool a dialect that knows better${remedy}.`,
   )
 }

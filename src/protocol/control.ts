@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import { type Endpoint, expose, wrap } from 'comlink'
+import { CoordinatorLostError } from '../base/errors.ts'
 import type { PoolCounts } from '../observe/status.ts'
 import { fromWireError, toWireError, type WireError } from './wire-error.ts'
 
@@ -50,10 +51,12 @@ export class ControlClient {
   readonly #wired: Wired
   readonly #port: MessagePort
   readonly #pending = new Set<(error: Error) => void>()
+  #lost: Error | undefined
 
   constructor(port: MessagePort) {
     this.#port = port
     this.#wired = wrap<Wired>(endpoint(port, () => true)) as unknown as Wired
+    port.once('close', () => this.lose(new CoordinatorLostError('The control plane of this pool has been closed.')))
     port.unref()
   }
 
@@ -61,6 +64,7 @@ export class ControlClient {
     name: N,
     ...args: Parameters<Control[N]>
   ): Promise<Awaited<ReturnType<Control[N]>>> {
+    if (this.#lost) throw this.#lost
     const outcome = await new Promise<Outcome>((resolve, reject) => {
       this.#pending.add(reject)
       // Somebody waits: until the answer is here, this port keeps the thread alive.
@@ -81,6 +85,7 @@ export class ControlClient {
 
   /** The other end is gone: nobody will answer. */
   lose(error: Error): void {
+    this.#lost ??= error
     for (const reject of this.#pending) reject(error)
     this.#pending.clear()
     this.#port.close()

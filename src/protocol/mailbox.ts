@@ -27,7 +27,7 @@ export class Mailbox<Out, In> {
     this.#port = port
     this.#owner = owner
     this.#flushTime = flushTime
-    port.on('message', (messages: readonly In[]) => this.#receive(messages))
+    port.on('message', (messages: unknown) => this.#receive(messages))
     port.once('close', () => {
       if (this.#state === 'closed') return
       this.#state = 'closed'
@@ -86,11 +86,16 @@ export class Mailbox<Out, In> {
     }
   }
 
-  #receive(messages: readonly In[]): void {
-    for (const message of messages) this.#owner.receive(message)
+  #receive(post: unknown): void {
+    this.#read(post)
     // What has arrived meanwhile is read at once: fewer wake-ups, and the answers travel together.
     for (let next = receiveMessageOnPort(this.#port); next; next = receiveMessageOnPort(this.#port)) {
-      for (const message of next.message as readonly In[]) this.#owner.receive(message)
+      this.#read(next.message)
     }
+  }
+
+  /** What is no list of messages is nobody's. */
+  #read(post: unknown): void {
+    if (Array.isArray(post)) for (const message of post as readonly In[]) this.#owner.receive(message)
   }
 }

@@ -75,6 +75,8 @@ export interface Hello {
 /** The coordinator's first message on the data plane. */
 export interface Welcome {
   readonly session: number
+  /** The slot table. An address may be older than the pool that bears its name now. */
+  readonly buffer: SharedArrayBuffer
   readonly useThreadlocal: boolean
   readonly traceCheckouts: boolean
   readonly timeoutMs: number | null

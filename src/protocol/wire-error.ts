@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { poolErrors } from '../base/errors.ts'
+import { PoolError, poolErrors } from '../base/errors.ts'
 import { fromWireValue, toWireValue } from './wire-value.ts'
 
 /**
@@ -8,6 +8,8 @@ import { fromWireValue, toWireValue } from './wire-value.ts'
  */
 export interface WireError {
   readonly name: string
+  /** One of this library's own: drivers have errors of the same names. */
+  readonly ours: boolean
   readonly message: string
   readonly stack: string | undefined
   readonly fields: Readonly<Record<string, unknown>>
@@ -21,10 +23,19 @@ const thrownName = 'fairypool: thrown value'
 const depthLimit = 8
 
 /** Anything thrown, ready to be posted: never fails, whatever hangs on the error. */
-export function toWireError(thrown: unknown, depth = 0): WireError {
+export function toWireError(thrown: unknown): WireError {
+  try {
+    return read(thrown, 0)
+  } catch {
+    // A getter on it throws.
+    return toWireError(new Error('The driver has thrown an error that could not be read.'))
+  }
+}
+
+function read(thrown: unknown, depth: number): WireError {
   if (!(thrown instanceof Error)) {
     const value = isClonable(thrown) ? thrown : String(thrown)
-    return { name: thrownName, message: '', stack: undefined, fields: { value }, buffers: undefined }
+    return { name: thrownName, ours: false, message: '', stack: undefined, fields: { value }, buffers: undefined }
   }
   const own: Record<string, unknown> = {}
   for (const key of Object.keys(thrown)) {
@@ -36,14 +47,16 @@ export function toWireError(thrown: unknown, depth = 0): WireError {
   const errors: unknown = Reflect.get(thrown, 'errors')
   const deeper = depth < depthLimit
   return {
-    name: thrown.constructor.name || thrown.name,
+    // Every DOMException is of one class; what it is, an abort for one, only its name says.
+    name: thrown instanceof DOMException ? thrown.name : thrown.constructor.name || thrown.name,
+    ours: thrown instanceof PoolError,
     message: String(thrown.message),
-    stack: thrown.stack,
+    stack: typeof thrown.stack === 'string' ? thrown.stack : undefined,
     fields: fields as Record<string, unknown>,
     buffers,
-    ...(cause instanceof Error && deeper ? { cause: toWireError(cause, depth + 1) } : {}),
+    ...(cause instanceof Error && deeper ? { cause: read(cause, depth + 1) } : {}),
     ...(cause !== undefined && !(cause instanceof Error) && isClonable(cause) ? { cause: { value: cause } } : {}),
-    ...(Array.isArray(errors) && deeper ? { errors: errors.map(each => toWireError(each, depth + 1)) } : {}),
+    ...(Array.isArray(errors) && deeper ? { errors: errors.map(each => read(each, depth + 1)) } : {}),
   }
 }
 
@@ -51,7 +64,8 @@ export function toWireError(thrown: unknown, depth = 0): WireError {
 export function fromWireError(wire: WireError): unknown {
   if (wire.name === thrownName) return wire.fields.value
   const error = new Error(wire.message)
-  const prototype = poolErrors.get(wire.name)?.prototype ?? builtIn(wire.name) ?? loadedClass(wire.name)
+  const ours = wire.ours ? poolErrors.get(wire.name)?.prototype : undefined
+  const prototype = ours ?? builtIn(wire.name) ?? loadedClass(wire.name)
   if (prototype) Object.setPrototypeOf(error, prototype)
   else if (wire.name !== 'Error') define(error, 'name', wire.name)
   define(error, 'stack', wire.stack)

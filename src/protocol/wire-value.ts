@@ -12,14 +12,15 @@ export interface WireValue {
 }
 
 interface Walk {
-  readonly seen: Set<object>
+  /** What became of each object met so far. A ring that holds a Buffer is the one thing that keeps no identity. */
+  readonly seen: Map<object, unknown>
   buffers: Uint8Array[] | undefined
   nature: 'plain' | 'foreign' | 'stuck'
 }
 
 /** A value as it should be posted. Only what contains a Buffer is copied; everything else is passed as it is. */
 export function toWireValue(value: unknown): WireValue {
-  const walk: Walk = { seen: new Set(), buffers: undefined, nature: 'plain' }
+  const walk: Walk = { seen: new Map(), buffers: undefined, nature: 'plain' }
   const copy = visit(value, walk)
   return { value: copy, buffers: walk.buffers, nature: walk.nature }
 }
@@ -33,14 +34,21 @@ export function fromWireValue(value: unknown, buffers: readonly Uint8Array[] | u
 function visit(value: unknown, walk: Walk): unknown {
   if (typeof value === 'function' || typeof value === 'symbol') walk.nature = 'stuck'
   if (typeof value !== 'object' || value === null) return value
+  if (ArrayBuffer.isView(value) && !Buffer.isBuffer(value)) return value
+  if (walk.seen.has(value)) return walk.seen.get(value)
+  walk.seen.set(value, value)
+  const copy = visitObject(value, walk)
+  if (copy !== value) walk.seen.set(value, copy)
+  return copy
+}
+
+function visitObject(value: object, walk: Walk): unknown {
   if (Buffer.isBuffer(value)) {
     const copy = new Uint8Array(value)
     walk.buffers ??= []
     walk.buffers.push(copy)
     return copy
   }
-  if (ArrayBuffer.isView(value) || walk.seen.has(value)) return value
-  walk.seen.add(value)
   if (Array.isArray(value)) return visitArray(value, walk)
   if (value instanceof Map) return visitMap(value, walk)
   if (value instanceof Set) return visitSet(value, walk)
@@ -78,13 +86,12 @@ function visitRecord(record: Record<string, unknown>, walk: Walk): Record<string
 }
 
 function visitMap(map: Map<unknown, unknown>, walk: Walk): Map<unknown, unknown> {
-  const before = walk.buffers?.length
-  const copy = new Map([...map].map(([key, item]) => [visit(key, walk), visit(item, walk)]))
-  return walk.buffers?.length === before ? map : copy
+  const copy = [...map].map(([key, item]) => [key, visit(key, walk), item, visit(item, walk)] as const)
+  const isSame = copy.every(([key, visitedKey, item, visited]) => key === visitedKey && item === visited)
+  return isSame ? map : new Map(copy.map(([, key, , item]) => [key, item]))
 }
 
 function visitSet(set: Set<unknown>, walk: Walk): Set<unknown> {
-  const before = walk.buffers?.length
-  const copy = new Set([...set].map(item => visit(item, walk)))
-  return walk.buffers?.length === before ? set : copy
+  const copy = [...set].map(item => visit(item, walk))
+  return copy.every(item => set.has(item)) ? set : new Set(copy)
 }

@@ -117,7 +117,8 @@ export class SlotTable {
 
   /** Condemns every connection whose open began before now. */
   invalidateAll(): void {
-    Atomics.store(this.#words, header.invalidation, this.#tick(header.clock))
+    // A tick that has come round to 0 would say that nothing was ever invalidated.
+    Atomics.store(this.#words, header.invalidation, this.#tick(header.clock) || this.#tick(header.clock))
   }
 
   /** The clock's reading when the slot's connection began to open: its generation. */

@@ -74,7 +74,9 @@ export class RemoteCallee {
 
   /** The lease has been taken away: whoever waits for a call of it is told; its real outcome is nobody's. */
   cutOff(): void {
-    const error = toWireError(new InvalidRequestError('This connection was invalidated while the call was in flight.'))
+    const error = toWireError(
+      new InvalidRequestError('This connection was closed or invalidated while the call was in flight.'),
+    )
     for (const id of this.#inFlight) this.#reply([kind.failure, id, error])
     this.#inFlight.clear()
   }
@@ -92,7 +94,11 @@ export class RemoteCallee {
     work.then(
       value => {
         if (!this.#inFlight.delete(id)) return
-        this.#answer(id, toWire ? toWire(value) : value)
+        try {
+          this.#answer(id, toWire ? toWire(value) : value)
+        } catch (error) {
+          this.#reply([kind.failure, id, toWireError(error)])
+        }
       },
       (error: unknown) => {
         if (this.#inFlight.delete(id)) this.#reply([kind.failure, id, toWireError(error)])
@@ -127,6 +133,7 @@ const clonable = [Array, Date, Map, Set, RegExp, Error, ArrayBuffer, SharedArray
 /** An object of a class of its own, such as a statement or a stream: a clone of it would have lost all that it can do. */
 function hasMethods(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false
+  if (Symbol.asyncIterator in value) return true
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype === Object.prototype || prototype === null) return false
   return !clonable.some(Class => value instanceof Class)

@@ -1,6 +1,7 @@
 import { getEnvironmentData, MessageChannel, postMessageToThread, threadId } from 'node:worker_threads'
 import { within } from '../base/deadlines.ts'
 import { ArgumentError, CoordinatorLostError, InvalidRequestError, TimeoutError } from '../base/errors.ts'
+import { ignore } from '../base/maybe-async.ts'
 import { environmentKey, type Hello, type Welcome } from '../protocol/messages.ts'
 import { SlotTable } from '../slots/slot-table.ts'
 import { PoolClient } from './pool-client.ts'
@@ -83,7 +84,10 @@ async function open(address: ShareAddress, onLost: () => void): Promise<PoolClie
   answer.catch(() => {})
   const hello: Hello = { fairypool: 'attach', name: address.name, threadId, port: port2 }
   try {
-    await postMessageToThread(address.threadId, hello, [port2], attachTimeoutMs)
+    const posted = postMessageToThread(address.threadId, hello, [port2], attachTimeoutMs)
+    // A post to a thread that is just ending is never acknowledged; the port that went with it closes all the same.
+    posted.catch(ignore)
+    await Promise.race([posted, answer])
     const welcome = await within(answer, attachTimeoutMs, () => {
       return new TimeoutError(`The pool '${address.name}' did not answer.`, {
         phase: 'attach',
@@ -92,7 +96,7 @@ async function open(address: ShareAddress, onLost: () => void): Promise<PoolClie
     })
     if ('refused' in welcome) throw new InvalidRequestError(welcome.refused)
     port1.removeAllListeners()
-    return new PoolClient(address.name, new Wire(port1, SlotTable.attach(address.buffer), welcome, onLost))
+    return new PoolClient(address.name, new Wire(port1, SlotTable.attach(welcome.buffer), welcome, onLost))
   } catch (error) {
     port1.close()
     if ((error as { code?: unknown }).code === 'ERR_WORKER_MESSAGING_FAILED') {

@@ -1,3 +1,4 @@
+import { MethodNotAllowedError, NotClonableError } from '../base/errors.ts'
 import { kind } from '../protocol/messages.ts'
 import { iteratorMethod } from '../transports/allowed.ts'
 import { StayedResult } from '../transports/remote-caller.ts'
@@ -54,8 +55,21 @@ export class RemoteHandle {
     >
     iterator.catch(() => {})
     return {
-      next: async () => (await iterator).next(),
-      return: async () => (await iterator).return(),
+      next: async () => {
+        const result = await (await iterator).next()
+        // A result that has stayed behind answers every name with a function.
+        if (typeof result.done !== 'function') return result
+        throw new NotClonableError("An item of this iteration can't travel: it holds functions or live objects.")
+      },
+      return: async () => {
+        try {
+          return await (await iterator).return()
+        } catch (error) {
+          // Not every iterator has a `return`.
+          if (error instanceof MethodNotAllowedError) return { done: true, value: undefined }
+          throw error
+        }
+      },
     }
   }
 }

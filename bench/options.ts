@@ -1,0 +1,54 @@
+import { parseArgs } from 'node:util'
+
+export interface BenchOptions {
+  readonly help: boolean
+  /** Targets to run; empty: all. */
+  readonly only: readonly string[]
+  readonly rounds: number
+  readonly seconds: number
+  readonly json: string | undefined
+  readonly databaseUrl: string | undefined
+}
+
+/** Fewer rounds prove nothing. */
+const leastRounds = 5
+
+export const help = `npm run bench -- [options]
+
+  --only P2,P6          these targets of design.md, section 10; default all that there are
+  --rounds N            rounds of every contender, ${leastRounds} or more; default ${leastRounds}
+  --seconds S           length of one contender's part of a round; default 1
+  --quick               a look only: 2 rounds of 0.2 s, or as many as --rounds says
+  --json FILE           writes the report as JSON
+  --database-url URL    a PostgreSQL of yours; default DATABASE_URL, or an embedded one over its Unix socket
+  --help                this text
+
+Contenders run interleaved: one at a time, each in every round. Figures are medians (least–greatest) over the rounds;
+a ratio is the median of the rounds' own ratios.`
+
+/** @throws {Error} an option is unknown or out of range. */
+export function readOptions(args: readonly string[], known: readonly string[], env: NodeJS.ProcessEnv): BenchOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      only: { type: 'string' },
+      rounds: { type: 'string' },
+      seconds: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      json: { type: 'string' },
+      'database-url': { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  const { quick } = values
+  const only = values.only?.split(',').map(each => each.trim().toUpperCase()) ?? []
+  const stranger = only.find(each => !known.includes(each))
+  if (stranger !== undefined) throw new Error(`--only: there is no '${stranger}'. There are ${known.join(', ')}.`)
+  const rounds = Number(values.rounds ?? (quick ? 2 : leastRounds))
+  const least = quick ? 1 : leastRounds
+  if (!Number.isInteger(rounds) || rounds < least) throw new Error(`--rounds must be a whole number, ${least} or more.`)
+  const seconds = Number(values.seconds ?? (quick ? 0.2 : 1))
+  if (!(seconds > 0 && seconds <= 3600)) throw new Error('--seconds must be a number above 0, 3600 at most.')
+  const databaseUrl = values['database-url'] ?? (env['DATABASE_URL'] || undefined)
+  return { help: values.help, only, rounds, seconds, json: values.json, databaseUrl }
+}
