@@ -48,7 +48,6 @@ export class Crew {
 
   /** One round in all threads at once. */
   async run(plan: Plan): Promise<Measurement> {
-    globalThis.gc?.()
     const before = process.cpuUsage()
     const reports = await this.#all(async thread => {
       thread.postMessage(plan)

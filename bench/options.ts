@@ -6,6 +6,8 @@ export interface BenchOptions {
   readonly only: readonly string[]
   readonly rounds: number
   readonly seconds: number
+  /** Rounds before those that count. */
+  readonly warmUp: number
   readonly json: string | undefined
   readonly databaseUrl: string | undefined
 }
@@ -13,17 +15,20 @@ export interface BenchOptions {
 /** Fewer rounds prove nothing. */
 const leastRounds = 5
 
+/** Each thread of each contender compiles for itself, at a quarter of the cycles each. */
+const warmUpSeconds = 5
+
 export const help = `npm run bench -- [options]
 
   --only P2,P6          these targets of design.md, section 10; default all that there are
   --rounds N            rounds of every contender, ${leastRounds} or more; default ${leastRounds}
   --seconds S           length of one contender's part of a round; default 1
-  --quick               a look only: 2 rounds of 0.2 s, or as many as --rounds says
+  --quick               a look only: 2 rounds of 0.2 s, or what --rounds and --seconds say, and next to no warm-up
   --json FILE           writes the report as JSON
   --database-url URL    a PostgreSQL of yours; default DATABASE_URL, or an embedded one over its Unix socket
   --help                this text
 
-Contenders run interleaved: one at a time, each in every round. Figures are medians (least–greatest) over the rounds;
+Contenders run interleaved, one at a time, after a warm-up of ${warmUpSeconds} s each. Figures are medians (least–greatest) over the rounds;
 a ratio is the median of the rounds' own ratios.`
 
 /** @throws {Error} an option is unknown or out of range. */
@@ -50,5 +55,6 @@ export function readOptions(args: readonly string[], known: readonly string[], e
   const seconds = Number(values.seconds ?? (quick ? 0.2 : 1))
   if (!(seconds > 0 && seconds <= 3600)) throw new Error('--seconds must be a number above 0, 3600 at most.')
   const databaseUrl = values['database-url'] ?? (env['DATABASE_URL'] || undefined)
-  return { help: values.help, only, rounds, seconds, json: values.json, databaseUrl }
+  const warmUp = quick ? 1 : Math.ceil(warmUpSeconds / seconds)
+  return { help: values.help, only, rounds, seconds, warmUp, json: values.json, databaseUrl }
 }

@@ -19,7 +19,7 @@ const named = (versions: object): string =>
     .map(([name, version]) => `${name} ${version}`)
     .join(', ')
 
-async function run({ only, rounds, seconds, databaseUrl }: BenchOptions): Promise<Report> {
+async function run({ only, rounds, seconds, warmUp, databaseUrl }: BenchOptions): Promise<Report> {
   const database = await openDatabase(databaseUrl)
   try {
     const head = { machine: machine(), versions: await versions(database.config) }
@@ -31,7 +31,7 @@ async function run({ only, rounds, seconds, databaseUrl }: BenchOptions): Promis
     const ratios: ReportRatio[] = []
     for (const scenario of scenarios) {
       if (only.length > 0 && !only.includes(scenario.target)) continue
-      const result = await runScenario(scenario, database.config, { rounds, seconds, onProgress: progress })
+      const result = await runScenario(scenario, database.config, { rounds, seconds, warmUp, onProgress: progress })
       progress('')
       console.log(`${scenario.target}: ${scenario.name}\n${table(result.rows)}\n`)
       rows.push(...result.rows)

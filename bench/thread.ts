@@ -27,7 +27,6 @@ export function answerRounds(cycle: Cycle): void {
   let lastId = thread * idsPerThread
   const nextId = (): number => ++lastId
   port.on('message', async (plan: Plan) => {
-    globalThis.gc?.()
     const report = await runRound(cycle, plan, nextId)
     port.postMessage(report, [report.latencies.buffer as ArrayBuffer])
   })

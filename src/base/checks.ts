@@ -13,6 +13,12 @@ export const isFunction: Check = { expected: 'a function', test: value => typeof
 
 export const isObject: Check = { expected: 'an object', test: value => typeof value === 'object' && value !== null }
 
+/** An object that can do these things. */
+export const hasMethods = (what: string, ...names: readonly string[]): Check => ({
+  expected: `${what} with the methods ${names.join(', ')}`,
+  test: value => isObject.test(value) && names.every(name => typeof Reflect.get(value as object, name) === 'function'),
+})
+
 export const isString: Check = {
   expected: 'a string that is not empty',
   test: value => typeof value === 'string' && value !== '',

@@ -17,7 +17,9 @@ const transparent: ProxyHandler<ConnectionFairy> = {
       const member = Reflect.get(fairy, name, fairy)
       return typeof member === 'function' ? member.bind(fairy) : member
     }
-    return probed.has(name) ? undefined : loanOf(fairy).member(name, fairy)
+    // Printing and comparing read symbols of all kinds; a closed fairy must bear that too.
+    const isProbe = probed.has(name) || (typeof name === 'symbol' && !fairy.isValid)
+    return isProbe ? undefined : loanOf(fairy).member(name, fairy)
   },
   // Writes stay on the fairy (behaviour 129).
   set: (fairy, name, value) => Reflect.set(fairy, name, value, fairy),
@@ -43,6 +45,8 @@ export class ConnectionFairy<C extends object = object> implements AsyncDisposab
   readonly #home: ThreadLocal<C> | undefined
   readonly #proxy: Fairy<C>
   #depth = 1
+  /** Held here and not by the loan: an agent refers to its fairy, and would keep it alive for ever. */
+  #resetAgent: ResetAgent | undefined
 
   static {
     loanOf = fairy => fairy.#loan
@@ -107,11 +111,12 @@ export class ConnectionFairy<C extends object = object> implements AsyncDisposab
 
   /** Rolls back or commits in place of the dialect when this checkout ends (behaviours 179-183). Coordinator's thread only. */
   get resetAgent(): ResetAgent | undefined {
-    return this.#loan.resetAgent
+    return this.#resetAgent
   }
 
   set resetAgent(agent: ResetAgent | undefined) {
     this.#loan.resetAgent = agent
+    this.#resetAgent = agent
   }
 
   /** Gives the connection back. In nested checkouts the outermost close does; further closes do nothing (behaviour 130). */

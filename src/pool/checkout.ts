@@ -5,8 +5,8 @@ import { ignore, type MaybePromise } from '../base/maybe-async.ts'
 import type { BatchReader } from '../dialects/dialect.ts'
 import type { Loan, LoanEnd, ResetAgent } from '../fairies/loan.ts'
 import { leaseEndChannel, leaseStartChannel } from '../observe/channels.ts'
+import { warnInFlight, warnLost } from '../observe/checkout-warnings.ts'
 import type { CheckoutTrace } from '../observe/trace.ts'
-import { warnOnce } from '../observe/warnings.ts'
 import { leaseId, wordOfLease } from '../slots/state.ts'
 import { Calls } from './calls.ts'
 import type { Pool } from './pool.ts'
@@ -23,14 +23,17 @@ export class Checkout<C extends object> implements Loan<C> {
   readonly trace: CheckoutTrace | undefined
   lease: number
   generation: number
-  resetAgent: ResetAgent | undefined = undefined
   readonly #pool: Pool<C>
   readonly #since = monotonicMs()
   readonly #calls = new Calls(error => this.#callFailed(error))
   #record: ConnectionRecord<C> | undefined
   #connection: C | undefined
-  #ownInfo: Map<string, unknown> | undefined
+  #resetAgent: WeakRef<ResetAgent> | undefined
   #state: 'lent' | 'detached' | 'ended' = 'lent'
+  /** The hard invalidation that is under way, as long as its listeners run. */
+  #invalidating: Promise<void> | undefined
+  /** A detached connection's own info: its record has a new one. */
+  ownInfo: Map<string, unknown> | undefined
   /** Told once, when the loan has ended, and how. */
   onEnd: ((reason: LoanEnd) => void) | undefined
 
@@ -55,11 +58,20 @@ export class Checkout<C extends object> implements Loan<C> {
   }
 
   get info(): Map<string, unknown> | undefined {
-    return this.#ownInfo ?? this.#record?.info
+    return this.isValid ? (this.ownInfo ?? this.#record?.info) : undefined
   }
 
   get recordInfo(): Map<string, unknown> | undefined {
-    return this.#record?.recordInfo
+    return this.isValid ? this.#record?.recordInfo : undefined
+  }
+
+  /** Known as long as the fairy lives that holds it. */
+  get resetAgent(): ResetAgent | undefined {
+    return this.#resetAgent?.deref()
+  }
+
+  set resetAgent(agent: ResetAgent | undefined) {
+    this.#resetAgent = agent && new WeakRef(agent)
   }
 
   /** True when no call is under way and no cursor is open. */
@@ -88,8 +100,9 @@ export class Checkout<C extends object> implements Loan<C> {
 
   async read(args: readonly unknown[]): Promise<BatchReader> {
     const { dialect } = this.#pool
+    const connection = this.#alive()
     if (dialect.cursor === undefined) throw new InvalidRequestError(`The dialect '${dialect.name}' has no cursors.`)
-    const reader = await dialect.cursor(this.#alive(), args)
+    const reader = await dialect.cursor(connection, args)
     // The loan may have ended while the cursor was being opened; then nobody would close it.
     if (!this.isValid) await reader.close()
     this.#alive()
@@ -97,8 +110,14 @@ export class Checkout<C extends object> implements Loan<C> {
   }
 
   end(reason: Exclude<LoanEnd, 'died' | 'invalidated' | 'detached'>): MaybePromise<void> {
-    if (reason === 'collected') this.#warnLost()
+    if (reason === 'collected') {
+      if (this.#state !== 'ended') warnLost(this.trace)
+      this.resetAgent = undefined
+    }
     if (this.#state === 'detached') return this.#endDetached(reason, 'polite')
+    // What is being invalidated must not come home alive; only if a listener refuses that, it may.
+    const invalidating = this.#state === 'lent' ? this.#invalidating : undefined
+    if (invalidating) return invalidating.catch(ignore).then(() => this.end(reason))
     const record = this.#claim('returning', reason)
     if (record) return giveBack(this.#pool, this, record)
   }
@@ -124,6 +143,14 @@ export class Checkout<C extends object> implements Loan<C> {
       await events.emit('softInvalidate', connection, record, error)
       return slots.markStale(record.slot)
     }
+    this.#invalidating ??= this.#invalidateHard(record, connection, error).finally(() => {
+      this.#invalidating = undefined
+    })
+    await this.#invalidating
+  }
+
+  async #invalidateHard(record: ConnectionRecord<C>, connection: C, error: unknown): Promise<void> {
+    const { events } = this.#pool
     if (events.has('invalidate')) await events.emit('invalidate', connection, record, error)
     if (this.#claim('closing', 'invalidated')) await this.#close(record)
   }
@@ -136,7 +163,7 @@ export class Checkout<C extends object> implements Loan<C> {
     this.#state = 'detached'
     this.#connection = connection
     this.#record = undefined
-    this.#ownInfo = ownInfo
+    this.ownInfo = ownInfo
     record.connection = undefined
     record.current = undefined
     // They were about this connection; the next one in this place must not meet them (behaviour 232).
@@ -183,7 +210,7 @@ export class Checkout<C extends object> implements Loan<C> {
   async quieten(): Promise<void> {
     if (this.isQuiet) return
     const timeoutMs = this.#pool.settings.closeTimeoutMs
-    if (this.#calls.inFlight > 0) this.#warnInFlight(timeoutMs)
+    if (this.#calls.inFlight > 0) warnInFlight(this.trace, this.borrower.threadId, timeoutMs)
     try {
       await this.#calls.quieten(timeoutMs, () => {
         return new TimeoutError(`A call was still in flight ${timeoutMs} ms after close().`, {
@@ -263,23 +290,6 @@ export class Checkout<C extends object> implements Loan<C> {
       throw new InvalidRequestError('This connection is closed: it has been given back, invalidated, or lost.')
     }
     return this.#connection
-  }
-
-  #warnInFlight(timeoutMs: number): void {
-    const message = `A connection was closed while a call was in flight. The call may finish within ${timeoutMs} ms, then it is cut off; await calls before close().`
-    const place = this.trace?.place ?? `thread ${this.borrower.threadId}`
-    warnOnce('FAIRYPOOL_CALL_IN_FLIGHT', place, message, this.trace?.stack)
-  }
-
-  #warnLost(): void {
-    if (this.trace === undefined || this.#state === 'ended') return
-    const { place, stack } = this.trace
-    warnOnce(
-      'FAIRYPOOL_LOST_FAIRY',
-      place,
-      `A connection was never closed, and came back by garbage collection. It was checked out ${place}`,
-      stack,
-    )
   }
 
   get #facts(): { readonly pool: object; readonly lease: number; readonly threadId: number } {

@@ -1,11 +1,11 @@
 import {
   type Check,
   checkOptions,
+  hasMethods,
   isBoolean,
   isCount,
   isDuration,
   isFunction,
-  isObject,
   isSignal,
   oneOf,
   orNull,
@@ -98,7 +98,7 @@ const consoleLogger: Logger = {
 }
 
 const checks: Readonly<Record<keyof PoolOptions, Check>> = {
-  dialect: isObject,
+  dialect: hasMethods('a dialect', 'rollback', 'commit', 'close'),
   creator: isFunction,
   poolSize: isCount(0),
   maxOverflow: { ...isCount(-1), expected: 'a whole number, 0 or more, or -1 for no limit' },
@@ -115,8 +115,11 @@ const checks: Readonly<Record<keyof PoolOptions, Check>> = {
   resetOnReturn: oneOf('rollback', 'commit', 'none', true, false, null),
   useThreadlocal: isBoolean,
   traceCheckouts: isBoolean,
-  events: { expected: 'an array of [listener, event name]', test: Array.isArray },
-  logger: isObject,
+  events: {
+    expected: 'an array of [listener, event name]',
+    test: value => Array.isArray(value) && value.every(Array.isArray),
+  },
+  logger: hasMethods('a logger', 'debug', 'info', 'warn', 'error'),
 }
 
 const resetModes = new Map<unknown, ResetMode>([

@@ -108,7 +108,7 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
     const Class = this.constructor as new (options: PoolOptions<C>) => this
     const { creator, dialect, options } = this
     const { events: _, ...rest } = options
-    const pool = new Class({ ...rest, ...(creator ? { creator } : {}), ...(options.dialect ? { dialect } : {}) })
+    const pool = new Class({ ...rest, ...(creator ? { creator } : {}), dialect })
     this.events.copyTo(pool.events)
     return pool
   }

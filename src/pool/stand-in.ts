@@ -21,7 +21,7 @@ export class StandIn<C extends object> implements Loan<C> {
     this.lease = checkout.lease
     this.generation = checkout.generation
     this.connection = connection
-    this.info = record ? record.info : checkout.info
+    this.info = record ? record.info : checkout.ownInfo
     this.recordInfo = record?.recordInfo
     this.#record = record
   }

@@ -107,7 +107,11 @@ export class PoolClient<C extends object = object> {
       return [kind.connect, id, options.timeoutMs]
     })
     if (!caller.lost) patience.watch(reason => caller.forget(wish, reason))
-    const lease = (await granted) as number
+    const lease = (await granted.catch((error: unknown) => {
+      // The coordinator's word that this caller's time is up: whoever has joined the checkout has time of its own.
+      if (error instanceof TimeoutError) patience.leave(error)
+      throw error
+    })) as number
     patience.unwatch()
     const loan = new RemoteLease<C>(this.#wire, lease, trace)
     scope?.add(loan)

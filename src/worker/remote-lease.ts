@@ -2,8 +2,8 @@ import { InvalidRequestError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import type { BatchReader } from '../dialects/dialect.ts'
 import type { InfoMap, Loan, ResetAgent } from '../fairies/loan.ts'
+import { warnLost } from '../observe/checkout-warnings.ts'
 import type { CheckoutTrace } from '../observe/trace.ts'
-import { warnOnce } from '../observe/warnings.ts'
 import { kind, type RemoteEnd } from '../protocol/messages.ts'
 import { toWireError } from '../protocol/wire-error.ts'
 import { slotOfLease, wordOfLease } from '../slots/state.ts'
@@ -77,7 +77,7 @@ export class RemoteLease<C extends object> implements Loan<C> {
     if (this.#state === 'ended') return
     const answered = reason === 'closed' && (!this.#wire.table.fastCheckin || this.#state === 'detached')
     const { lost, caller } = this.#wire
-    if (reason === 'collected') this.#warnLost()
+    if (reason === 'collected') warnLost(this.#trace)
     this.#state = 'ended'
     if (lost) return
     if (answered) return caller.ask(id => [kind.end, id, this.lease, reason]) as Promise<void>
@@ -109,16 +109,5 @@ export class RemoteLease<C extends object> implements Loan<C> {
     if (this.#wire.lost) throw this.#wire.lost
     if (this.isValid) return
     throw new InvalidRequestError('This connection is closed: it has been given back, invalidated, or lost.')
-  }
-
-  #warnLost(): void {
-    if (this.#trace === undefined) return
-    const { place, stack } = this.#trace
-    warnOnce(
-      'FAIRYPOOL_LOST_FAIRY',
-      place,
-      `A connection was never closed, and came back by garbage collection. It was checked out ${place}`,
-      stack,
-    )
   }
 }
