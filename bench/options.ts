@@ -54,7 +54,7 @@ export function readOptions(args: readonly string[], known: readonly string[], e
   if (!Number.isInteger(rounds) || rounds < least) throw new Error(`--rounds must be a whole number, ${least} or more.`)
   const seconds = Number(values.seconds ?? (quick ? 0.2 : 1))
   if (!(seconds > 0 && seconds <= 3600)) throw new Error('--seconds must be a number above 0, 3600 at most.')
-  const databaseUrl = values['database-url'] ?? (env['DATABASE_URL'] || undefined)
+  const databaseUrl = values['database-url'] ?? (env.DATABASE_URL || undefined)
   const warmUp = quick ? 1 : Math.ceil(warmUpSeconds / seconds)
   return { help: values.help, only, rounds, seconds, warmUp, json: values.json, databaseUrl }
 }

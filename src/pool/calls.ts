@@ -1,4 +1,4 @@
-import { within } from '../base/deadlines.ts'
+import { deadlines, within } from '../base/deadlines.ts'
 import { isThenable } from '../base/maybe-async.ts'
 import type { BatchReader } from '../dialects/dialect.ts'
 
@@ -91,6 +91,34 @@ export class Calls {
   /** Nobody waits for these calls any more: whoever waits for quiet is to give up. */
   doom(error: Error): void {
     this.#doom?.(error)
+  }
+
+  /**
+   * Has the calls in flight stopped at the server; settles when all have. A cancel that overtakes its call is void, so it is
+   * repeated. Fails with `late()` after `ms` milliseconds.
+   */
+  async cancel(cancel: () => Promise<void>, ms: number, late: () => Error): Promise<void> {
+    let isLate = false
+    const work = async (): Promise<void> => {
+      for (let pause = 10; this.#count > 0 && !isLate; pause *= 2) {
+        await cancel()
+        await this.#settledWithin(pause)
+      }
+    }
+    await within(work(), ms, late).finally(() => {
+      isLate = true
+    })
+  }
+
+  #settledWithin(ms: number): Promise<void> {
+    if (this.#count === 0) return Promise.resolve()
+    return new Promise(resolve => {
+      const deadline = deadlines.arm(ms, resolve)
+      this.#quiet = () => {
+        deadline.cancel()
+        resolve()
+      }
+    })
   }
 
   #watch(work: PromiseLike<unknown>, fairy: object | undefined): void {

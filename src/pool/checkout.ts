@@ -1,5 +1,4 @@
 import { monotonicMs } from '../base/clock.ts'
-import { within } from '../base/deadlines.ts'
 import { asError, bug, InvalidRequestError, TimeoutError } from '../base/errors.ts'
 import { ignore, type MaybePromise } from '../base/maybe-async.ts'
 import type { BatchReader } from '../dialects/dialect.ts'
@@ -269,11 +268,12 @@ export class Checkout<C extends object> implements Loan<C> {
   async #cancel(): Promise<void> {
     const { dialect, settings } = this.#pool
     const connection = this.#connection
-    if (this.#calls.inFlight === 0 || connection === undefined || dialect.cancel === undefined) return
+    const cancel = connection && dialect.cancel?.bind(dialect, connection)
+    if (this.#calls.inFlight === 0 || cancel === undefined) return
     const timeoutMs = settings.closeTimeoutMs
     const late = (): Error =>
       new TimeoutError(`No answer to a cancel within ${timeoutMs} ms.`, { phase: 'close', timeoutMs })
-    await within(dialect.cancel(connection), timeoutMs, late).catch(error => {
+    await this.#calls.cancel(cancel, timeoutMs, late).catch(error => {
       settings.logger.warn('fairypool: a query could not be cancelled.', asError(error))
     })
   }

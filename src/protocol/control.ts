@@ -1,8 +1,9 @@
 import type { MessagePort } from 'node:worker_threads'
 import { type Endpoint, expose, wrap } from 'comlink'
-import { CoordinatorLostError } from '../base/errors.ts'
+import { CoordinatorLostError, NotClonableError } from '../base/errors.ts'
 import type { PoolCounts } from '../observe/status.ts'
 import { fromWireError, toWireError, type WireError } from './wire-error.ts'
+import { fromWireValue, toWireValue, type WireValue } from './wire-value.ts'
 
 /** Which of a fairy's two maps. */
 export type InfoKind = 'info' | 'recordInfo'
@@ -19,15 +20,16 @@ export interface Control {
   infoClear(lease: number, kind: InfoKind): void
 }
 
-type Outcome = { readonly ok: unknown } | { readonly failed: WireError }
-type Wired = Readonly<Record<string, (...args: unknown[]) => Promise<Outcome>>>
+type Outcome = { readonly ok: WireValue } | { readonly failed: WireError }
+type Wired = Readonly<Record<string, (args: WireValue) => Promise<Outcome>>>
 
-/** Serves the control plane on a port. Errors travel in the wire form of the data plane: Comlink would lose class and fields. */
+/** Serves the control plane on a port. Values and errors travel in the wire form of the data plane: Comlink would lose Buffers, classes and fields. */
 export function exposeControl(control: Control, port: MessagePort): void {
   const methods = Object.entries(control).map(([name, method]) => {
-    const call = async (...args: unknown[]): Promise<Outcome> => {
+    const call = async ({ value, buffers }: WireValue): Promise<Outcome> => {
       try {
-        return { ok: await (method as (...args: unknown[]) => unknown)(...args) }
+        const args = fromWireValue(value, buffers) as unknown[]
+        return { ok: toWireValue(await (method as (...args: unknown[]) => unknown)(...args)) }
       } catch (error) {
         return { failed: toWireError(error) }
       }
@@ -74,13 +76,14 @@ export class ControlClient {
         if (this.#pending.size === 0) this.#port.unref()
         act()
       }
-      this.#wired[name]?.(...args).then(
+      this.#wired[name]?.(toWireValue(args)).then(
         answer => settle(() => resolve(answer)),
-        (error: unknown) => settle(() => reject(error)),
+        // The methods' own failures travel as outcomes: all that is left is a value that can't be cloned.
+        (cause: unknown) => settle(() => reject(notClonable(name, cause))),
       )
     })
     if ('failed' in outcome) throw fromWireError(outcome.failed)
-    return outcome.ok as Awaited<ReturnType<Control[N]>>
+    return fromWireValue(outcome.ok.value, outcome.ok.buffers) as Awaited<ReturnType<Control[N]>>
   }
 
   /** The other end is gone: nobody will answer. */
@@ -91,6 +94,12 @@ export class ControlClient {
     this.#port.close()
   }
 }
+
+const notClonable = (name: string, cause: unknown): NotClonableError =>
+  new NotClonableError(
+    `A value of ${name}() can't travel between threads: functions, symbols and live objects can't be cloned.`,
+    { cause },
+  )
 
 /** A port as Comlink wants it, with a look at every message first. */
 function endpoint(port: MessagePort, accepts: (message: unknown) => boolean): Endpoint {

@@ -20,7 +20,7 @@ export interface ConnectOptions {
 }
 
 /** The coordinator says when a deadline has passed, for it knows who holds what. Where it is too busy to say so, the worker does, this much later. */
-const graceMs = 15
+const graceMs = 100
 
 /** A pool that another thread owns, with the verbs it has there: the same code runs in both. */
 export class PoolClient<C extends object = object> {

@@ -158,32 +158,38 @@ describe('a fairy that is closed while a call is in flight', () => {
       dialect: driver.dialect({
         cancel: async connection => {
           cancelled.push(connection.number)
+          await driver.release('call', new Error('cancelled'))
         },
       }),
     }))
-    driver.next('call', 'never')
+    driver.next('call', 'slow')
     const fairy = await pool.connect()
-    void fairy.query('x')
+    const call = failureOf(fairy.query('x'))
     const closing = fairy.close()
     const waiting = pool.connect()
     await pass(299)
     expect([await stateOf(closing), cancelled]).toEqual(['pending', []])
     await pass(1)
     await closing
+    expect(await call).toMatchObject({ message: 'cancelled' })
     expect([(await waiting).number, cancelled]).toEqual([2, [1]])
     expect(driver.connections[0]!.state).toBe('closed')
     expect(logger.errors[0]).toBeInstanceOf(TimeoutError)
     expect(logger.errors[0]).toMatchObject({ phase: 'close', timeoutMs: 300 })
   })
 
-  it('does not wait for a cancel that gets no answer either', async () => {
+  it.each([
+    ['gets no answer', () => new Promise<void>(() => {})],
+    ['has no effect', () => Promise.resolve()],
+    ['fails', () => Promise.reject(new Error('no route'))],
+  ])('does not wait for a cancel either that %s', async (_how, cancel) => {
     watchWarnings()
     const { pool, driver } = gatedPool(driver => ({
       poolSize: 1,
       maxOverflow: 0,
       closeTimeoutMs: 300,
       timeoutMs: null,
-      dialect: driver.dialect({ cancel: () => new Promise(() => {}) }),
+      dialect: driver.dialect({ cancel }),
     }))
     driver.next('call', 'never')
     const fairy = await pool.connect()

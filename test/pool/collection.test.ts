@@ -88,19 +88,19 @@ describe('a fairy that is lost', () => {
 })
 
 describe('a fairy that is in use', () => {
-  /** Collects a good while, and says whether the pool has got the connection back. */
-  const cameHome = async ({ pool }: GatedPool): Promise<boolean> => {
+  /** Collects a good while, and says whether the loan has ended: its slot is then on the way home at least. */
+  const isLost = async ({ pool }: GatedPool): Promise<boolean> => {
     for (let i = 0; i < 10; i++) {
       globalThis.gc!()
       await settle(2)
     }
-    return pool.status().checkedout === 0
+    return pool.slots.counts().leased === 0
   }
 
   it('is not lost while it is held, nor while one of its methods is', async () => {
     const gated = gatedPool()
     const fairy = await gated.pool.connect()
-    expect(await cameHome(gated)).toBe(false)
+    expect(await isLost(gated)).toBe(false)
     expect(fairy.isValid).toBe(true)
   })
 
@@ -115,7 +115,7 @@ describe('a fairy that is in use', () => {
       })
     })
     await driver.reached('call')
-    expect(await cameHome(gated)).toBe(false)
+    expect(await isLost(gated)).toBe(false)
     await driver.release('call')
     expect(result).toEqual({ number: 1, text: 'x' })
     await collectUntil(() => pool.status().checkedout === 0)
@@ -131,7 +131,7 @@ describe('a fairy that is in use', () => {
     }))
     const rows: unknown[] = []
     const cursor = await gated.pool.connect().then(fairy => [fairy.cursor('select')])
-    expect(await cameHome(gated)).toBe(false)
+    expect(await isLost(gated)).toBe(false)
     for await (const row of cursor.pop()!) rows.push(row)
     expect(rows).toEqual([1, 2, 3])
     await collectUntil(() => gated.pool.status().checkedout === 0)
@@ -142,7 +142,7 @@ describe('a fairy that is in use', () => {
     const gated = gatedPool({ useThreadlocal: true })
     await forget(gated)
     const held = await gated.pool.connect()
-    expect(await cameHome(gated)).toBe(false)
+    expect(await isLost(gated)).toBe(false)
     expect(held.isValid).toBe(true)
   })
 })

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ArgumentError, TimeoutError } from '../../src/base/errors.ts'
+import { SlotTable } from '../../src/slots/slot-table.ts'
 import { fakeTime, pass } from '../support/fake-time.ts'
 import { type GatedFairy, gatedPool, take } from '../support/gated-pool.ts'
 import { countsOf, failureOf, settle, stateOf } from '../support/observe.ts'
@@ -167,6 +168,17 @@ describe('those who wait', () => {
     await barging
     expect(order).toEqual(['waiter', 'barger'])
     expect(await failureOf(pool.connect({ timeoutMs: 0 }))).toBeInstanceOf(TimeoutError)
+  })
+
+  it('are not overtaken either when another thread has made a connection idle in the table, unseen (50)', async () => {
+    const { pool } = await fullPool()
+    const order: string[] = []
+    const waiting = pool.connect().then(() => order.push('waiter'))
+    const table = SlotTable.attach(pool.slots.share())
+    table.step(0, table.word(0), 'idle')
+    const barging = pool.connect().then(() => order.push('barger'))
+    await waiting
+    expect([order, await stateOf(barging)]).toEqual([['waiter'], 'pending'])
   })
 
   it('get no connection that its former holder can still touch: it is reset before it is handed on (49)', async () => {

@@ -1,6 +1,6 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { CoordinatorLostError, InvalidRequestError } from '../../src/base/errors.ts'
+import { CoordinatorLostError, InvalidRequestError, NotClonableError } from '../../src/base/errors.ts'
 import { type Control, ControlClient, exposeControl } from '../../src/protocol/control.ts'
 import { failureOf, settle } from '../support/observe.ts'
 
@@ -57,9 +57,19 @@ describe('a call over the control plane', () => {
   it('whose argument can not be cloned fails by itself, and the next goes through', async () => {
     const { served, port } = exposed()
     const client = new ControlClient(port)
-    await expect(client.call('infoSet', 5, 'info', 'colour', () => {})).rejects.toThrow(/could not be cloned/)
+    expect(await failureOf(client.call('infoSet', 5, 'info', 'colour', () => {}))).toBeInstanceOf(NotClonableError)
     expect(served.infoSet).not.toHaveBeenCalled()
     expect(await client.call('infoHas', 5, 'info', 'colour')).toBe(true)
+  })
+
+  it('keeps a Buffer a Buffer, as argument and as result', async () => {
+    const { served, port } = exposed()
+    served.infoGet.mockImplementation(() => ({ bytes: Buffer.from('there') }))
+    const client = new ControlClient(port)
+    await client.call('infoSet', 5, 'info', 'key', Buffer.from('here'))
+    expect(Buffer.isBuffer(served.infoSet.mock.calls[0]![3])).toBe(true)
+    const back = (await client.call('infoGet', 5, 'info', 'key')) as { bytes: Buffer }
+    expect([Buffer.isBuffer(back.bytes), String(back.bytes)]).toEqual([true, 'there'])
   })
 
   it('whose result can not be cloned fails, and the next goes through', async () => {
@@ -95,7 +105,8 @@ describe('a call over the control plane', () => {
 })
 
 describe('anything else than a plain call of a listed method', () => {
-  const apply = (path: unknown): object => ({ type: 'APPLY', path, argumentList: [] })
+  const noArguments = { type: 'RAW', value: { value: [] } }
+  const apply = (path: unknown): object => ({ type: 'APPLY', path, argumentList: [noArguments] })
   it.each([
     ['the root', apply([])],
     ['a path of two', apply(['status', 'call'])],

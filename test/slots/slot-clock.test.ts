@@ -68,6 +68,15 @@ describe('the invalidation clock', () => {
     expect(seen.size).toBe(100)
   })
 
+  it('is strict: what is stamped with the very tick of an invalidation is not condemned by it (107)', () => {
+    const table = SlotTable.create(1)
+    const words = new Int32Array(table.share())
+    table.stampOpening(0, 0)
+    table.invalidateAll()
+    const tick = words[header.invalidation]!
+    expect([tick - 1, tick, tick + 1].map(generation => table.isCondemned(generation))).toEqual([true, false, false])
+  })
+
   it('condemns nothing as long as nothing was invalidated', () => {
     const table = SlotTable.create(1)
     expect(table.isCondemned(table.generation(0))).toBe(false)

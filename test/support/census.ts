@@ -4,8 +4,6 @@ import { queryObjects } from 'node:v8'
 import { MessagePort } from 'node:worker_threads'
 import { Session } from '../../src/coordinator/session.ts'
 import { Checkout } from '../../src/pool/checkout.ts'
-import { CheckoutRequest } from '../../src/pool/request.ts'
-import { RemoteCallee } from '../../src/transports/remote-callee.ts'
 
 /** All that a dead thread could have left behind in this process. */
 export interface Census {
@@ -15,8 +13,6 @@ export interface Census {
   readonly ports: number
   readonly sessions: number
   readonly checkouts: number
-  readonly requests: number
-  readonly callees: number
 }
 
 const entries = (folder: string): number => (process.platform === 'linux' ? readdirSync(folder).length : 0)
@@ -25,7 +21,7 @@ const living = (Class: Function): number => queryObjects(Class as never, { forma
 
 /** Counts what is there once the garbage is gone. */
 export async function census(): Promise<Census> {
-  for (let sweep = 0; sweep < 3; sweep++) {
+  for (let sweep = 0; sweep < 2; sweep++) {
     await setImmediate()
     globalThis.gc!()
   }
@@ -37,7 +33,5 @@ export async function census(): Promise<Census> {
     ports: living(MessagePort),
     sessions: living(Session),
     checkouts: living(Checkout),
-    requests: living(CheckoutRequest),
-    callees: living(RemoteCallee),
   }
 }

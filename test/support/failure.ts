@@ -17,7 +17,9 @@ export async function failureOf(work: () => unknown): Promise<Failure> {
   } catch (error) {
     return describe(error)
   }
-  throw new Error(`It was expected to fail, but gave ${typeof result === 'object' ? JSON.stringify(result) : String(result)}`)
+  throw new Error(
+    `It was expected to fail, but gave ${typeof result === 'object' ? JSON.stringify(result) : String(result)}`,
+  )
 }
 
 function describe(thrown: unknown): Failure {

@@ -12,7 +12,9 @@ export function poolWarnings(): { soFar(): Promise<readonly PoolWarning[]> } {
   const warnings: PoolWarning[] = []
   const printers = process.rawListeners('warning') as ((warning: Error) => void)[]
   const onWarning = (warning: Error): void => {
-    if (warning.name === 'FairypoolWarning') warnings.push(warning as Error & PoolWarning)
+    const { code, message, detail } = warning as Error & PoolWarning
+    // Not the warning itself: an error whose stack nobody has read keeps alive all that was on the stack.
+    if (warning.name === 'FairypoolWarning') warnings.push({ code, message, detail })
     else for (const print of printers) print(warning)
   }
   process.removeAllListeners('warning').on('warning', onWarning)

@@ -30,14 +30,18 @@ export class TestWorker {
 
   constructor(options: WorkerOptions = {}) {
     // Warnings are looked at, not printed.
-    this.thread = new Worker(new URL('../workers/scripted.js', import.meta.url), { execArgv: ['--no-warnings'], ...options })
+    this.thread = new Worker(new URL('../workers/scripted.js', import.meta.url), {
+      execArgv: ['--no-warnings'],
+      ...options,
+    })
     this.thread.on('message', (report: Report) => this.#receive(report))
     this.thread.on('error', error => {
       this.error = error instanceof Error ? error : new Error(String(error))
     })
     this.exited = new Promise(resolve => {
       this.thread.once('exit', code => {
-        for (const { reject } of this.#pending.values()) reject(new Error(`The worker has ended with exit code ${code}.`))
+        for (const { reject } of this.#pending.values())
+          reject(new Error(`The worker has ended with exit code ${code}.`))
         this.#pending.clear()
         resolve(code)
       })

@@ -61,7 +61,11 @@ export class ToyConnection {
 
   /** What the argument looks like here. */
   describe(value: unknown): { class: string; text: string; size: number } {
-    return { class: Object(value).constructor.name, text: String(value), size: Number(Reflect.get(Object(value), 'size')) }
+    return {
+      class: Object(value).constructor.name,
+      text: String(value),
+      size: Number(Reflect.get(Object(value), 'size')),
+    }
   }
 
   whoami(): number {

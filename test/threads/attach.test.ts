@@ -1,16 +1,16 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
-import type * as doors from '../../src/index.ts'
 import { createPool } from '../../src/coordinator/create-pool.ts'
+import type * as doors from '../../src/index.ts'
 import type { QueuePool } from '../../src/pool/queue-pool.ts'
 import { attach } from '../../src/worker/attach.ts'
 import type { PoolClient } from '../../src/worker/pool-client.ts'
-import type { WorkerContext } from '../support/worker-context.ts'
 import { eventually } from '../support/eventually.ts'
 import { openPool } from '../support/open-pool.ts'
 import type { RemoteToy } from '../support/remote-toy.ts'
 import { startWorker } from '../support/start-worker.ts'
 import type { TestWorker } from '../support/test-worker.ts'
 import * as toys from '../support/toy-driver.ts'
+import type { WorkerContext } from '../support/worker-context.ts'
 
 const toyPool = (name?: string): QueuePool<toys.ToyConnection> =>
   openPool({ creator: toys.toyCreator().creator, poolSize: 1 }, name)
@@ -137,7 +137,10 @@ describe('attaching fails at once, with an error that says what is there', () =>
 
   it('in the thread that owns the pool', async () => {
     const address = toyPool().share()
-    await expect(attach()).rejects.toMatchObject({ code: 'FAIRYPOOL_INVALID_REQUEST', message: expect.stringContaining('owns') })
+    await expect(attach()).rejects.toMatchObject({
+      code: 'FAIRYPOOL_INVALID_REQUEST',
+      message: expect.stringContaining('owns'),
+    })
     await expect(attach(address)).rejects.toMatchObject({ code: 'FAIRYPOOL_INVALID_REQUEST' })
   })
 })
@@ -159,7 +162,9 @@ describe('a name', () => {
     const first = toyPool()
     const worker = startWorker()
     await worker.run(async ({ attach, keep }) => void keep('old', await attach()))
-    const lost = worker.run(async ({ kept, failureOf }) => failureOf(() => kept<PoolClient>('old').use(toy => (toy as RemoteToy).hang!())))
+    const lost = worker.run(async ({ kept, failureOf }) =>
+      failureOf(() => kept<PoolClient>('old').use(toy => (toy as RemoteToy).hang!())),
+    )
     await eventually(() => first.status().checkedout).toBe(1)
     first.unshare()
     expect(await lost).toMatchObject({ class: 'CoordinatorLostError' })
@@ -181,9 +186,21 @@ it('messages of others on the same event are left alone, and bad ones of ours ha
   process.on('workerMessage', others)
   onTestFinished(() => void process.off('workerMessage', others))
   const name = await startWorker().run(async ({ attach, require }) => {
-    const { postMessageToThread, MessageChannel } = require('node:worker_threads') as typeof import('node:worker_threads')
+    const { postMessageToThread, MessageChannel } =
+      require('node:worker_threads') as typeof import('node:worker_threads')
     const hello = { fairypool: 'attach', name: 'default', threadId: 1 }
-    const noise = ['text', null, undefined, 7, { type: 'other' }, ['x'], hello, { ...hello, port: 'no port' }, { ...hello, name: 'unknown' }, { ...hello, port: {} }]
+    const noise = [
+      'text',
+      null,
+      undefined,
+      7,
+      { type: 'other' },
+      ['x'],
+      hello,
+      { ...hello, port: 'no port' },
+      { ...hello, name: 'unknown' },
+      { ...hello, port: {} },
+    ]
     for (const each of noise) await postMessageToThread(0, each)
     const { port1, port2 } = new MessageChannel()
     // Its other end is gone before the greeting arrives.
@@ -223,20 +240,27 @@ describe('a coordinator in a worker thread', () => {
     const toy = (await client.connect()) as RemoteToy
     const pending = Promise.allSettled([toy.hang!(), client.connect(), toy.hang!()])
     const worker = startWorker()
-    const theirs = worker.run(
-      async ({ attach, failureOf, say }, address) => {
-        const pool = await attach(address)
-        await pool.status()
-        say('ready')
-        return [await failureOf(() => pool.connect()), await failureOf(() => pool.status()), await failureOf(() => attach(address))]
-      },
-      address,
-    )
+    const theirs = worker.run(async ({ attach, failureOf, say }, address) => {
+      const pool = await attach(address)
+      await pool.status()
+      say('ready')
+      return [
+        await failureOf(() => pool.connect()),
+        await failureOf(() => pool.status()),
+        await failureOf(() => attach(address)),
+      ]
+    }, address)
     await worker.hear()
     await eventually(async () => (await client.status()).waiting).toBe(2)
     if (how === 'terminate') await coordinator.terminate()
     if (how === 'exit') coordinator.runToDeath(() => process.exit(3))
-    if (how === 'throw') coordinator.runToDeath(() => void setImmediate(() => { throw new Error('on purpose') }))
+    if (how === 'throw')
+      coordinator.runToDeath(
+        () =>
+          void setImmediate(() => {
+            throw new Error('on purpose')
+          }),
+      )
     for (const each of await pending) expect(each).toMatchObject({ reason: { code: 'FAIRYPOOL_COORDINATOR_LOST' } })
     for (const each of await theirs) expect(each.class).toBe('CoordinatorLostError')
     await toy.close()

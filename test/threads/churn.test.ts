@@ -5,14 +5,24 @@ import { pg } from '../../src/dialects/pg.ts'
 import { type Census, census } from '../support/census.ts'
 import { eventually } from '../support/eventually.ts'
 import { openPool } from '../support/open-pool.ts'
+import { poolWarnings } from '../support/pool-warnings.ts'
 import { ServerView } from '../support/server-view.ts'
 import { TestWorker } from '../support/test-worker.ts'
 
 /** How many workers die; the long run has 1000. */
-const deaths = Number(process.env['FAIRYPOOL_DEATHS'] ?? 40)
+const deaths = Number(process.env.FAIRYPOOL_DEATHS ?? 40)
 const atATime = 4
 
-const states = ['attached', 'status asked', 'waiting', 'borrowing', 'in a query', 'in a transaction', 'detached', 'closing'] as const
+const states = [
+  'attached',
+  'status asked',
+  'waiting',
+  'borrowing',
+  'in a query',
+  'in a transaction',
+  'detached',
+  'closing',
+] as const
 const kinds = ['terminated', 'exits', 'throws'] as const
 
 /** A worker that attaches, gets into one of the states, and dies there in one of the ways. Nothing of it is kept. */
@@ -57,38 +67,48 @@ async function churn(count: number): Promise<void> {
   await Promise.all(Array.from({ length: atATime }, line))
 }
 
-it(`${deaths} worker deaths in a row leave no port, listener, descriptor, slot or server connection behind`, async () => {
-  const server = await startPostgres()
-  const view = await ServerView.of(server)
-  try {
-    const logger = { debug() {}, info() {}, warn() {}, error() {} }
-    const pool = openPool<Client>({ dialect: pg(server.connectionString), poolSize: 2, maxOverflow: 1, logger })
-    const quiet = async (): Promise<Census> => {
-      await eventually(() => pool.threads.size).toBe(1)
-      await eventually(() => pool.status()).toMatchObject({ checkedout: 0, waiting: 0 })
-      // What is idle has no say here.
-      await pool.dispose()
-      await eventually(() => view.sessions()).toEqual([])
-      expect(pool.slots.counts()).toMatchObject({ empty: 3 })
-      return census()
+it(
+  `${deaths} worker deaths in a row leave no port, listener, descriptor, slot or server connection behind`,
+  async () => {
+    // A call in flight at a close is what some of them die of.
+    poolWarnings()
+    const server = await startPostgres()
+    const view = await ServerView.of(server)
+    try {
+      const logger = { debug() {}, info() {}, warn() {}, error() {} }
+      const pool = openPool<Client>({ dialect: pg(server.connectionString), poolSize: 2, maxOverflow: 1, logger })
+      const quiet = async (): Promise<Census> => {
+        await eventually(() => pool.threads.size).toBe(1)
+        await eventually(() => pool.status()).toMatchObject({ checkedout: 0, waiting: 0 })
+        // What is idle has no say here.
+        await pool.dispose()
+        await eventually(() => view.sessions()).toEqual([])
+        expect(pool.slots.counts()).toMatchObject({ empty: 3 })
+        return census()
+      }
+      // What a first worker makes the process load and open stays.
+      await churn(2 * states.length)
+      const before = await quiet()
+      const start = performance.now()
+      const heap = process.memoryUsage().heapUsed
+      await churn(deaths)
+      const seconds = (performance.now() - start) / 1000
+      let after: Census | undefined
+      // A thread's last descriptors are closed by the system a little after its exit.
+      await eventually(async () => {
+        after = await quiet()
+        return after
+      }).toEqual(before)
+      const grown = ((process.memoryUsage().heapUsed - heap) / 2 ** 20).toFixed(2)
+      console.log(
+        `${deaths} deaths in ${seconds.toFixed(1)} s, heap ${grown} MiB more; before and after:`,
+        before,
+        after,
+      )
+    } finally {
+      await view.close()
+      await server.remove()
     }
-    // What a first worker makes the process load and open stays.
-    await churn(2 * states.length)
-    const before = await quiet()
-    const start = performance.now()
-    const heap = process.memoryUsage().heapUsed
-    await churn(deaths)
-    const seconds = (performance.now() - start) / 1000
-    let after = await quiet()
-    // A thread's last descriptors are closed by the system a little after its exit.
-    await eventually(async () => {
-      after = await quiet()
-      return after
-    }).toEqual(before)
-    const grown = ((process.memoryUsage().heapUsed - heap) / 2 ** 20).toFixed(2)
-    console.log(`${deaths} deaths in ${seconds.toFixed(1)} s, heap ${grown} MiB more.\nbefore ${JSON.stringify(before)}\nafter  ${JSON.stringify(after)}`)
-  } finally {
-    await view.close()
-    await server.remove()
-  }
-}, 60_000 + deaths * 1000)
+  },
+  60_000 + deaths * 1000,
+)

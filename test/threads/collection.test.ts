@@ -3,9 +3,9 @@ import type { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type PostgresServer, startPostgres } from '../../src/cli/postgres-server.ts'
 import { pg } from '../../src/dialects/pg.ts'
+import type { RowCursor } from '../../src/fairies/row-cursor.ts'
 import type { PoolOptions } from '../../src/pool/options.ts'
 import type { QueuePool } from '../../src/pool/queue-pool.ts'
-import type { RowCursor } from '../../src/fairies/row-cursor.ts'
 import { eventually } from '../support/eventually.ts'
 import { LeaseWatch } from '../support/lease-watch.ts'
 import { openPool } from '../support/open-pool.ts'
@@ -191,7 +191,10 @@ describe('a fairy is kept by', () => {
     const worker = startWorker()
     await worker.run(async ({ attach, keep }) => {
       const conn = await (await attach<Client>()).connect()
-      const cursor = keep('cursor', conn.cursor<{ n: number }>('select n from generate_series(1, 1000) n', [], { batchSize: 2 }))
+      const cursor = keep(
+        'cursor',
+        conn.cursor<{ n: number }>('select n from generate_series(1, 1000) n', [], { batchSize: 2 }),
+      )
       await cursor.next()
       const other = await (await attach<Client>()).connect()
       keep('read', other.cursor("select 'slept' as word from pg_sleep(0.5)").next())

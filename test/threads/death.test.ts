@@ -81,7 +81,13 @@ class Doomed {
 const logger = { debug() {}, info() {}, warn() {}, error() {} }
 
 const pgPool = (): QueuePool<Client> =>
-  openPool<Client>({ dialect: pg(server.connectionString), poolSize: 1, maxOverflow: 0, closeTimeoutMs: 200_000, logger })
+  openPool<Client>({
+    dialect: pg(server.connectionString),
+    poolSize: 1,
+    maxOverflow: 0,
+    closeTimeoutMs: 200_000,
+    logger,
+  })
 
 /** The server's number for a fairy's session. */
 const pidOf = (fairy: Fairy<Client>): number => Reflect.get(fairy, 'processID') as number
@@ -108,26 +114,29 @@ describe.each(deaths)('a worker that %s', death => {
     expect(pool.status()).toMatchObject({ checkedin: 1, checkedout: 0, waiting: 0 })
   })
 
-  it.each(states.filter(state => state !== 'waiting'))('%s loses its lease: the session ends on the server, the next waiter gets another', async state => {
-    const pool = pgPool()
-    const watch = new LeaseWatch(pool)
-    const doomed = new Doomed(death, state)
-    await doomed.worker.hear()
-    await eventually(() => watch.starts.length).toBe(1)
-    if (state === 'in a query' || state === 'closing') await eventually(queries).toEqual([sleep])
-    if (state === 'closing') await eventually(() => watch.reasons).toEqual(['closed'])
-    const [{ pid } = { pid: 0 }] = await view.sessions()
-    const next = pool.connect()
-    expect(await doomed.die()).toBe(exitCode)
-    const survivor = await next
-    expect(watch.reasons).toEqual([state === 'closing' ? 'closed' : 'died'])
-    expect(pidOf(survivor)).not.toBe(pid)
-    // Cancelled, rolled back, gone.
-    await eventually(() => view.pids()).toEqual([pidOf(survivor)])
-    expect((await survivor.query('select count(*)::int as n from books')).rows).toEqual([{ n: 0 }])
-    await survivor.close()
-    expect(pool.status()).toMatchObject({ checkedin: 1, checkedout: 0, waiting: 0 })
-  })
+  it.each(states.filter(state => state !== 'waiting'))(
+    '%s loses its lease: the session ends on the server, the next waiter gets another',
+    async state => {
+      const pool = pgPool()
+      const watch = new LeaseWatch(pool)
+      const doomed = new Doomed(death, state)
+      await doomed.worker.hear()
+      await eventually(() => watch.starts.length).toBe(1)
+      if (state === 'in a query' || state === 'closing') await eventually(queries).toEqual([sleep])
+      if (state === 'closing') await eventually(() => watch.reasons).toEqual(['closed'])
+      const [{ pid } = { pid: 0 }] = await view.sessions()
+      const next = pool.connect()
+      expect(await doomed.die()).toBe(exitCode)
+      const survivor = await next
+      expect(watch.reasons).toEqual([state === 'closing' ? 'closed' : 'died'])
+      expect(pidOf(survivor)).not.toBe(pid)
+      // Cancelled, rolled back, gone.
+      await eventually(() => view.pids()).toEqual([pidOf(survivor)])
+      expect((await survivor.query('select count(*)::int as n from books')).rows).toEqual([{ n: 0 }])
+      await survivor.close()
+      expect(pool.status()).toMatchObject({ checkedin: 1, checkedout: 0, waiting: 0 })
+    },
+  )
 })
 
 it('a worker that dies while its connection is being opened leaves it to the next, who finds it unused', async () => {

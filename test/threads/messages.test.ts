@@ -16,14 +16,21 @@ const { connect, leave, call, end, grant, answer } = kind
 /** A pool, a worker attached to it that counts its posts, and this thread's count. */
 async function counted(
   options: PoolOptions<ToyConnection> = {},
-): Promise<{ pool: QueuePool<ToyConnection>; worker: TestWorker; mine: number[][]; theirs: () => Promise<number[][]> }> {
+): Promise<{
+  pool: QueuePool<ToyConnection>
+  worker: TestWorker
+  mine: number[][]
+  theirs: () => Promise<number[][]>
+}> {
   const { creator } = toyCreator()
   const pool = openPool({ creator, poolSize: 8, maxOverflow: 0, ...options })
   const worker = startWorker()
   await worker.run(async ({ attach, keep }) => {
     const pool = keep('pool', await attach())
     // Every connection is open, so that what follows is what a pool does all day.
-    const all = await Promise.all(Array.from({ length: 8 }, () => pool.uniqueConnection({ timeoutMs: 0 }).catch(() => undefined)))
+    const all = await Promise.all(
+      Array.from({ length: 8 }, () => pool.uniqueConnection({ timeoutMs: 0 }).catch(() => undefined)),
+    )
     await Promise.all(all.map(each => each?.close()))
     await pool.status()
     const posts = keep<number[][]>('posts', [])
@@ -33,7 +40,12 @@ async function counted(
       return Reflect.apply(postMessage, this, args)
     }
   })
-  return { pool, worker, mine: countPosts(), theirs: () => worker.run(({ kept }) => kept<number[][]>('posts').splice(0)) }
+  return {
+    pool,
+    worker,
+    mine: countPosts(),
+    theirs: () => worker.run(({ kept }) => kept<number[][]>('posts').splice(0)),
+  }
 }
 
 describe('messages between a worker and the coordinator', () => {
@@ -50,8 +62,16 @@ describe('messages between a worker and the coordinator', () => {
         await new Promise(setImmediate)
       }
     }, rounds)
-    expect(await theirs()).toEqual(Array(rounds).fill([[connect], [call], [end]]).flat())
-    expect(mine).toEqual(Array(rounds).fill([[grant], [answer]]).flat())
+    expect(await theirs()).toEqual(
+      Array(rounds)
+        .fill([[connect], [call], [end]])
+        .flat(),
+    )
+    expect(mine).toEqual(
+      Array(rounds)
+        .fill([[grant], [answer]])
+        .flat(),
+    )
     await eventually(() => pool.status().checkedout).toBe(0)
   })
 
@@ -92,7 +112,9 @@ describe('messages between a worker and the coordinator', () => {
     })
     const posts = await theirs()
     expect(posts[0]).toEqual(Array(8).fill(connect))
-    expect(posts.flat().sort((a, b) => a - b)).toEqual([connect, call, end].flatMap(each => Array<number>(8).fill(each)))
+    expect(posts.flat().sort((a, b) => a - b)).toEqual(
+      [connect, call, end].flatMap(each => Array<number>(8).fill(each)),
+    )
     expect(posts.length).toBe(1 + 2 * rounds)
     expect(mine.length).toBe(2 * rounds)
   })
@@ -164,7 +186,12 @@ describe('a close that somebody wants to see', () => {
       const number: unknown = await again.whoami!()
       return { failure, number, valid: toy.isValid, second: await failureOf(() => again.close()) }
     })
-    expect(seen).toMatchObject({ failure: { class: 'RangeError', message: 'not like this' }, number: 1, valid: false, second: { class: 'RangeError' } })
+    expect(seen).toMatchObject({
+      failure: { class: 'RangeError', message: 'not like this' },
+      number: 1,
+      valid: false,
+      second: { class: 'RangeError' },
+    })
     expect(pool.status()).toMatchObject({ checkedin: 1, checkedout: 0 })
   })
 })

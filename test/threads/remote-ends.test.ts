@@ -7,7 +7,7 @@ import { openPool } from '../support/open-pool.ts'
 import { poolWarnings } from '../support/pool-warnings.ts'
 import type { RemoteToy } from '../support/remote-toy.ts'
 import { startWorker } from '../support/start-worker.ts'
-import { ToyConnection, toyCreator } from '../support/toy-driver.ts'
+import { type ToyConnection, toyCreator } from '../support/toy-driver.ts'
 
 function toyPool(options: PoolOptions<ToyConnection> = {}): {
   readonly pool: QueuePool<ToyConnection>
@@ -153,7 +153,12 @@ describe('fairies of a worker whose coordinator shares no more', () => {
         () => pool.invalidate(),
         () => toy.cursor('x').next(),
       ].map(failureOf)
-      return { settled, later: await Promise.all(later), valid: [toy.isValid, idle.isValid], isAttached: pool.isAttached }
+      return {
+        settled,
+        later: await Promise.all(later),
+        valid: [toy.isValid, idle.isValid],
+        isAttached: pool.isAttached,
+      }
     })
     await worker.hear()
     expect(pool.status()).toMatchObject({ checkedout: 2, waiting: 1 })

@@ -1,9 +1,9 @@
 import type { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type * as doors from '../../src/worker.ts'
 import { type PostgresServer, startPostgres } from '../../src/cli/postgres-server.ts'
 import { pg } from '../../src/dialects/pg.ts'
 import type { Fairy } from '../../src/fairies/fairy.ts'
+import type * as doors from '../../src/worker.ts'
 import { openPool } from '../support/open-pool.ts'
 import { startWorker } from '../support/start-worker.ts'
 import { type ToyConnection, toyCreator } from '../support/toy-driver.ts'
@@ -30,7 +30,11 @@ describe("a driver's errors, in a worker", () => {
         await conn.query('create temp table t (n int constraint positive check (n > 0))')
         const error = await conn.query('insert into t values (-1)').catch((error: unknown) => error)
         const isInstance = error instanceof driver.DatabaseError
-        return { isInstance, failure: await failureOf(() => conn.query('select 1 / $1::int', [0])), constraint: { ...(error as object) } }
+        return {
+          isInstance,
+          failure: await failureOf(() => conn.query('select 1 / $1::int', [0])),
+          constraint: { ...(error as object) },
+        }
       })
     })
     expect(seen.isInstance).toBe(true)
@@ -42,18 +46,20 @@ describe("a driver's errors, in a worker", () => {
     const pool = openPool<Client>({ dialect: pg(server.connectionString), poolSize: 1 })
     const ask = 'select nothing from nowhere'
     const here = await pool.use(conn => conn.query(ask).catch((error: unknown) => error as Error & { code: string }))
-    const { failure, hasPg } = await startWorker().run(
-      async ({ attach, require, failureOf }, ask) => {
-        const pool = await attach<Client>()
-        const failure = await pool.use(conn => failureOf(() => conn.query(ask)))
-        const { createRequire } = require('node:module') as typeof import('node:module')
-        const hasPg = Object.keys(createRequire('file:///').cache).some(path => path.includes('pg-protocol'))
-        return { failure, hasPg }
-      },
-      ask,
-    )
+    const { failure, hasPg } = await startWorker().run(async ({ attach, require, failureOf }, ask) => {
+      const pool = await attach<Client>()
+      const failure = await pool.use(conn => failureOf(() => conn.query(ask)))
+      const { createRequire } = require('node:module') as typeof import('node:module')
+      const hasPg = Object.keys(createRequire('file:///').cache).some(path => path.includes('pg-protocol'))
+      return { failure, hasPg }
+    }, ask)
     expect(hasPg).toBe(false)
-    expect(failure).toMatchObject({ class: 'Error', name: (here as Error).name, code: '42P01', message: (here as Error).message })
+    expect(failure).toMatchObject({
+      class: 'Error',
+      name: (here as Error).name,
+      code: '42P01',
+      message: (here as Error).message,
+    })
     expect(failure.fields).toEqual({ ...(here as object) })
     expect(failure.stack).toMatch(/node_modules.pg.lib/)
   })
@@ -64,11 +70,21 @@ describe("a driver's errors, in a worker", () => {
       const toy = (await (await attach()).connect()) as unknown as RemoteToy
       const error = (await toy.fail!().catch((error: unknown) => error)) as Error & { bytes: unknown }
       const isRange = error.cause instanceof RangeError
-      return { failure: await failureOf(() => Promise.reject(error)), isBuffer: Buffer.isBuffer(error.bytes), isRange, cause: (error.cause as Error).cause }
+      return {
+        failure: await failureOf(() => Promise.reject(error)),
+        isBuffer: Buffer.isBuffer(error.bytes),
+        isRange,
+        cause: (error.cause as Error).cause,
+      }
     })
     expect(seen).toMatchObject({ isBuffer: true, isRange: true, cause: 'a word' })
     const { failure } = seen
-    expect(failure).toMatchObject({ name: 'ToyError', code: 'TOY42', message: 'The toy has failed', fields: { severity: 'mild' } })
+    expect(failure).toMatchObject({
+      name: 'ToyError',
+      code: 'TOY42',
+      message: 'The toy has failed',
+      fields: { severity: 'mild' },
+    })
     expect(failure.fields).not.toHaveProperty('notClonable')
     expect(failure.stack).toContain('toy-driver')
     expect(failure.cause).toMatchObject({ class: 'RangeError', message: 'too far' })
@@ -115,7 +131,9 @@ describe("the library's own errors, in a worker", () => {
   it("are instances of the classes that 'fairypool/worker' exports, with code and facts", async () => {
     toyPool()
     const seen = await startWorker().run(async ({ attach, load }) => {
-      const { TimeoutError, InvalidRequestError, StaleLeaseError, PoolError } = (await load('../../src/worker.js')) as typeof doors
+      const { TimeoutError, InvalidRequestError, StaleLeaseError, PoolError } = (await load(
+        '../../src/worker.js',
+      )) as typeof doors
       const pool = await attach()
       const toy = (await pool.connect()) as unknown as RemoteToy
       const statement = (await toy.prepare!('x')) as RemoteToy
@@ -125,7 +143,12 @@ describe("the library's own errors, in a worker", () => {
       const closed = await toy.whoami!().catch((error: unknown) => error)
       const stale = await statement.run!().catch((error: unknown) => error)
       return [
-        [late instanceof TimeoutError, late instanceof PoolError, (late as doors.TimeoutError).code, (late as doors.TimeoutError).phase],
+        [
+          late instanceof TimeoutError,
+          late instanceof PoolError,
+          (late as doors.TimeoutError).code,
+          (late as doors.TimeoutError).phase,
+        ],
         [closed instanceof InvalidRequestError, closed instanceof PoolError, (closed as doors.PoolError).code],
         [stale instanceof StaleLeaseError, stale instanceof PoolError, (stale as doors.PoolError).code],
       ]

@@ -4,7 +4,7 @@ import { eventually } from '../support/eventually.ts'
 import { openPool } from '../support/open-pool.ts'
 import type { RemoteToy } from '../support/remote-toy.ts'
 import { startWorker } from '../support/start-worker.ts'
-import { ToyConnection, ToyStatement, toyCreator } from '../support/toy-driver.ts'
+import { type ToyConnection, ToyStatement, toyCreator } from '../support/toy-driver.ts'
 
 function toyPool(): { readonly pool: QueuePool<ToyConnection>; readonly made: ToyConnection[] } {
   const { creator, made } = toyCreator()
@@ -33,7 +33,10 @@ it('a result with methods stays on the coordinator, and its methods are called t
 it('a result that only the serializer knows to be no clone becomes a handle too, and harms no call beside it', async () => {
   const { pool } = toyPool()
   pool.on('connect', connection => {
-    Object.assign(connection, { nested: async () => ({ statement: new WeakMap(), list: () => 'listed' }), both: async () => ({ map: new WeakMap() }) })
+    Object.assign(connection, {
+      nested: async () => ({ statement: new WeakMap(), list: () => 'listed' }),
+      both: async () => ({ map: new WeakMap() }),
+    })
   })
   const seen = await startWorker().run(async ({ attach, failureOf }) => {
     const toy = (await (await attach()).connect()) as RemoteToy

@@ -1,13 +1,13 @@
 import type { Client } from 'pg'
 import { describe, expect, it } from 'vitest'
-import type { Reply, Request } from '../../src/protocol/messages.ts'
-import type { QueuePool } from '../../src/pool/queue-pool.ts'
 import { pg } from '../../src/dialects/pg.ts'
+import type { QueuePool } from '../../src/pool/queue-pool.ts'
+import type { Reply, Request } from '../../src/protocol/messages.ts'
 import { eventually } from '../support/eventually.ts'
 import { openPool } from '../support/open-pool.ts'
 import type { RemoteToy } from '../support/remote-toy.ts'
 import { startWorker } from '../support/start-worker.ts'
-import { ToyConnection, toyCreator } from '../support/toy-driver.ts'
+import { type ToyConnection, toyCreator } from '../support/toy-driver.ts'
 
 function toyPool(): { readonly pool: QueuePool<ToyConnection>; readonly made: ToyConnection[] } {
   const { creator, made } = toyCreator()
@@ -34,10 +34,19 @@ describe('what a worker may not call', () => {
 
   it('is all but `query` with pg, and the message says so', async () => {
     // Nobody listens there: a refusal needs no server.
-    openPool<Client>({ dialect: pg('postgres://127.0.0.1:1/nowhere'), creator: () => ({ ref() {}, unref() {}, connection: { stream: { destroy() {} } } }) as never, poolSize: 1, resetOnReturn: 'none' })
+    openPool<Client>({
+      dialect: pg('postgres://127.0.0.1:1/nowhere'),
+      creator: () => ({ ref() {}, unref() {}, connection: { stream: { destroy() {} } } }) as never,
+      poolSize: 1,
+      resetOnReturn: 'none',
+    })
     const failures = await startWorker().run(async ({ attach, failureOf }) => {
       const conn = (await (await attach()).connect()) as RemoteToy
-      return [await failureOf(() => conn.connect!()), await failureOf(() => conn.escapeLiteral!('x')), await failureOf(() => conn.on!('error'))]
+      return [
+        await failureOf(() => conn.connect!()),
+        await failureOf(() => conn.escapeLiteral!('x')),
+        await failureOf(() => conn.on!('error')),
+      ]
     })
     for (const failure of failures) {
       expect(failure.class).toBe('MethodNotAllowedError')
@@ -59,7 +68,8 @@ describe('what a worker may not call', () => {
   it('is refused by the coordinator itself, whatever a worker writes on the wire; and bad messages harm nobody', async () => {
     const { pool, made } = toyPool()
     const seen = await startWorker().run(async ({ attach, require }) => {
-      const { MessageChannel, postMessageToThread, threadId } = require('node:worker_threads') as typeof import('node:worker_threads')
+      const { MessageChannel, postMessageToThread, threadId } =
+        require('node:worker_threads') as typeof import('node:worker_threads')
       // A fairy of somebody else.
       const honest = (await (await attach()).connect()) as RemoteToy
       const { port1, port2 } = new MessageChannel()
@@ -86,7 +96,16 @@ describe('what a worker may not call', () => {
       port1.postMessage('text')
       port1.postMessage([null, 1, 'x', {}, [], [99], [99, 1], [2], [3], [7, 1]])
       const lease = await ask([0, 100, 1000])
-      for (const [i, method] of ['constructor', '__proto__', '_secret', 'end', 'close', Symbol.iterator.toString(), 7, null].entries()) {
+      for (const [i, method] of [
+        'constructor',
+        '__proto__',
+        '_secret',
+        'end',
+        'close',
+        Symbol.iterator.toString(),
+        7,
+        null,
+      ].entries()) {
         await ask([2, 200 + i, lease, 0, method, []])
       }
       const others = honest as unknown as { self: unknown }
@@ -107,7 +126,14 @@ describe('what a worker may not call', () => {
     const refused = 'MethodNotAllowedError'
     expect(seen.answers).toEqual([
       ...Array(8).fill(refused),
-      ...['StaleLeaseError', 'StaleLeaseError', 'StaleLeaseError', 'StaleLeaseError', 'StaleLeaseError', 'StaleLeaseError'],
+      ...[
+        'StaleLeaseError',
+        'StaleLeaseError',
+        'StaleLeaseError',
+        'StaleLeaseError',
+        'StaleLeaseError',
+        'StaleLeaseError',
+      ],
       ...['TypeError', 2, 2, 2],
     ])
     expect(seen).toMatchObject({ good: 2, honest: 1, isValid: true })

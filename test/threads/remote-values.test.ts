@@ -31,7 +31,17 @@ describe('arguments and results that travel between threads', () => {
         await toy.describe(Buffer.from('hello')),
         await toy.describe(new Float64Array(2)),
       ]
-      const values = [10n ** 30n, date, new Map([[{ key: 1 }, new Set([1n])]]), /a+/gi, new Float64Array([1.5]), -0, NaN, undefined, null]
+      const values = [
+        10n ** 30n,
+        date,
+        new Map([[{ key: 1 }, new Set([1n])]]),
+        /a+/gi,
+        new Float64Array([1.5]),
+        -0,
+        NaN,
+        undefined,
+        null,
+      ]
       return { described, values, echoed: await toy.echo(values), later: await toy.echoLater(values) }
     })
     expect(seen.described.map(each => each.class)).toEqual(['BigInt', 'Date', 'Map', 'Set', 'Buffer', 'Float64Array'])
@@ -48,9 +58,28 @@ describe('arguments and results that travel between threads', () => {
       const toy = (await (await attach()).connect()) as unknown as Fairy & RemoteToy
       const bytes = Buffer.from([1, 2, 3])
       const row = { bytes }
-      const sent = { bytes, list: [bytes, 'x'], map: new Map([['k', bytes]]), set: new Set([bytes]), plain: new Uint8Array([4]), row, again: row, rows: new Map([['r', row]]), few: new Set([row]) }
+      const sent = {
+        bytes,
+        list: [bytes, 'x'],
+        map: new Map([['k', bytes]]),
+        set: new Set([bytes]),
+        plain: new Uint8Array([4]),
+        row,
+        again: row,
+        rows: new Map([['r', row]]),
+        few: new Set([row]),
+      }
       const got = await toy.echo(sent)
-      const buffers = [got.bytes, got.list[0], got.map.get('k'), [...got.set][0], got.row.bytes, got.again.bytes, got.rows.get('r')?.bytes, [...got.few][0]?.bytes]
+      const buffers = [
+        got.bytes,
+        got.list[0],
+        got.map.get('k'),
+        [...got.set][0],
+        got.row.bytes,
+        got.again.bytes,
+        got.rows.get('r')?.bytes,
+        [...got.few][0]?.bytes,
+      ]
       return {
         areBuffers: buffers.map(each => Buffer.isBuffer(each)),
         values: buffers.map(each => (each as Buffer).toString('hex')),
@@ -58,7 +87,8 @@ describe('arguments and results that travel between threads', () => {
         memory: buffers.map(each => (each as Buffer).buffer.byteLength),
         isSameRow: got.row === got.again && got.row === got.rows.get('r'),
         plain: [got.plain.constructor.name, Buffer.isBuffer(got.plain), got.plain[0]],
-        sentIsUntouched: sent.bytes === bytes && Buffer.isBuffer(sent.list[0]) && sent.row === row && row.bytes === bytes,
+        sentIsUntouched:
+          sent.bytes === bytes && Buffer.isBuffer(sent.list[0]) && sent.row === row && row.bytes === bytes,
         bare: Buffer.isBuffer(await toy.echo(bytes)),
         empty: Buffer.isBuffer(await toy.echo(Buffer.alloc(0))),
       }
@@ -66,7 +96,13 @@ describe('arguments and results that travel between threads', () => {
     expect(seen.areBuffers).toEqual(Array(8).fill(true))
     expect(seen.values).toEqual(Array(8).fill('010203'))
     expect(seen.memory).toEqual(Array(8).fill(3))
-    expect(seen).toMatchObject({ plain: ['Uint8Array', false, 4], sentIsUntouched: true, isSameRow: true, bare: true, empty: true })
+    expect(seen).toMatchObject({
+      plain: ['Uint8Array', false, 4],
+      sentIsUntouched: true,
+      isSameRow: true,
+      bare: true,
+      empty: true,
+    })
   })
 
   it('may refer to themselves', async () => {
@@ -99,7 +135,12 @@ describe('arguments and results that travel between threads', () => {
         failureOf(() => toy.echo(Promise.resolve())),
       ]
       const after = toy.whoami()
-      return { failures: await Promise.all(failures), beside: [await before, await after], valid: toy.isValid, next: await toy.echo('still') }
+      return {
+        failures: await Promise.all(failures),
+        beside: [await before, await after],
+        valid: toy.isValid,
+        next: await toy.echo('still'),
+      }
     })
     for (const failure of seen.failures) {
       expect(failure).toMatchObject({ class: 'NotClonableError', code: 'FAIRYPOOL_NOT_CLONABLE' })
@@ -123,13 +164,21 @@ describe("a database's values, in a worker", () => {
         const { rows } = await conn.query(text, values)
         const prepared = await conn.query({ name: 'bytes', text: 'select $1::bytea as bytes', values: [sent] })
         const fromCursor: unknown[] = []
-        for await (const row of conn.cursor<{ bytes: Buffer }>('select $1::bytea as bytes', [sent])) fromCursor.push(row.bytes)
+        for await (const row of conn.cursor<{ bytes: Buffer }>('select $1::bytea as bytes', [sent]))
+          fromCursor.push(row.bytes)
         const bytes = [rows[0].bytes, prepared.rows[0].bytes, ...fromCursor]
         await conn.close()
         return { rows, buffers: bytes.map(each => [Buffer.isBuffer(each), (each as Buffer).toString('hex')]) }
       })
       expect(seen.buffers).toEqual(Array(3).fill([true, '00ff10']))
-      expect(seen.rows[0]).toMatchObject({ size: 3, at: new Date(0), big: '1099511627776', doc: { a: [1] }, list: [1, 2], nothing: null })
+      expect(seen.rows[0]).toMatchObject({
+        size: 3,
+        at: new Date(0),
+        big: '1099511627776',
+        doc: { a: [1] },
+        list: [1, 2],
+        nothing: null,
+      })
     } finally {
       await server.remove()
     }

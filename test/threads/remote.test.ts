@@ -93,7 +93,9 @@ describe('the verbs of a pool, in a worker', () => {
     const pids = await startWorker().run(async ({ attach }) => {
       const pool = await attach<Client>()
       const fairies = [await pool.connect(), await pool.uniqueConnection()]
-      const pids = await Promise.all(fairies.map(async each => (await each.query('select pg_backend_pid() as pid')).rows[0].pid))
+      const pids = await Promise.all(
+        fairies.map(async each => (await each.query('select pg_backend_pid() as pid')).rows[0].pid),
+      )
       for (const each of fairies) await each.close()
       return pids as number[]
     })
@@ -131,7 +133,7 @@ describe('the verbs of a pool, in a worker', () => {
       await Promise.all([pool.connect(), pool.connect()])
       return failureOf(() => pool.connect({ timeoutMs: 20 }))
     })
-    expect(failure.fields['holders']).toEqual({ [worker.threadId]: 2 })
+    expect(failure.fields.holders).toEqual({ [worker.threadId]: 2 })
   })
 
   it('read and write info and recordInfo as promises; info is emptied with its connection, recordInfo is not (235, 236, 239)', async () => {
@@ -288,7 +290,9 @@ describe('the ends of a lease, asked for by a worker', () => {
     expect(pool.status().checkedout).toBe(1)
     await worker.run(({ kept }) => kept<Fairy<Client>>('out').close())
     await eventually(() => view.pids()).toEqual([])
-    const sum = await worker.run(async ({ attach }) => (await attach<Client>()).use(c => c.query('select 1 + 1 as two')))
+    const sum = await worker.run(async ({ attach }) =>
+      (await attach<Client>()).use(c => c.query('select 1 + 1 as two')),
+    )
     expect(sum.rows).toEqual([{ two: 2 }])
   })
 })

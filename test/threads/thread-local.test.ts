@@ -69,13 +69,16 @@ describe('nested checkouts in a worker, with useThreadlocal', () => {
 
   it('are per thread: two workers and the coordinator have one each', async () => {
     const pool = localPool({ poolSize: 3 })
-    const number = async (pool: PoolClient | QueuePool<ToyConnection>) => (await pool.connect() as RemoteToy).whoami!()
+    const number = async (pool: PoolClient | QueuePool<ToyConnection>) =>
+      ((await pool.connect()) as RemoteToy).whoami!()
     const numbers: unknown[] = [await number(pool), await number(pool)]
     for (const worker of [startWorker(), startWorker()]) {
-      numbers.push(await worker.run(async ({ attach, keep }) => {
-        const toy = keep('toy', (await (await attach()).connect()) as RemoteToy)
-        return (await toy.whoami!()) as number
-      }))
+      numbers.push(
+        await worker.run(async ({ attach, keep }) => {
+          const toy = keep('toy', (await (await attach()).connect()) as RemoteToy)
+          return (await toy.whoami!()) as number
+        }),
+      )
     }
     expect(numbers).toEqual([1, 1, 2, 3])
     expect(pool.status().checkedout).toBe(3)
@@ -211,7 +214,7 @@ describe('a nested checkout while the first is still under way', () => {
     await eventually(() => pool.status()).toMatchObject({ checkedin: 1, checkedout: 0 })
   })
 
-  it("ends for one who has joined by its own deadline or signal, and for nobody else", async () => {
+  it('ends for one who has joined by its own deadline or signal, and for nobody else', async () => {
     const { creator, gates } = gatedCreator()
     const pool = localPool({ creator })
     const worker = startWorker()
@@ -268,7 +271,11 @@ describe('a nested checkout while the first is still under way', () => {
       for (const gate of gates) gate.open()
       return pool.status().checkedout
     }).toBe(0)
-    expect(await done).toMatchObject({ failure: { class: how === 'deadline' ? 'TimeoutError' : 'RangeError' }, same: true, valid: false })
+    expect(await done).toMatchObject({
+      failure: { class: how === 'deadline' ? 'TimeoutError' : 'RangeError' },
+      same: true,
+      valid: false,
+    })
     await eventually(() => pool.status()).toMatchObject({ checkedout: 0, waiting: 0 })
   })
 })
