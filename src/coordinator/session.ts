@@ -166,7 +166,8 @@ export class Session {
 
   #ended(lease: number, callee: RemoteCallee, reason: LoanEnd): void {
     this.#held.delete(lease)
-    if (reason === 'invalidated' || reason === 'died') callee.cutOff()
+    // A turn later: a call whose own failure has ended the lease is answered with that failure.
+    if (reason === 'invalidated' || reason === 'died') setImmediate(() => callee.cutOff())
   }
 
   #leave(id: number): void {

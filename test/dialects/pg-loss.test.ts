@@ -5,8 +5,8 @@ import { pg } from '../../src/dialects/pg.ts'
 import type { Fairy } from '../../src/fairies/fairy.ts'
 import type { PoolOptions } from '../../src/pool/options.ts'
 import type { QueuePool } from '../../src/pool/queue-pool.ts'
-import type { Failure } from '../support/failure.ts'
 import { eventually } from '../support/eventually.ts'
+import type { Failure } from '../support/failure.ts'
 import { openPool } from '../support/open-pool.ts'
 import { ServerView } from '../support/server-view.ts'
 import { startWorker } from '../support/start-worker.ts'
@@ -129,9 +129,12 @@ describe.each(['crashes', 'is stopped'] as const)('a server that %s', how => {
     await view.close()
     await down()
     const failures = (await asked) as readonly Failure[]
-    for (const failure of failures.slice(0, 2)) expect(`${failure.code} ${failure.message}`).toMatch(/57P0|ECONN|terminated/)
+    for (const failure of failures.slice(0, 2))
+      expect(`${failure.code} ${failure.message}`).toMatch(/57P0|ECONN|terminated/)
     expect(`${failures[2]!.code} ${failures[2]!.message}`).toMatch(/ECONN|57P0|terminated/)
-    const whileDown = await worker.run(({ attach, failureOf }) => failureOf(async () => (await attach<Client>()).connect()))
+    const whileDown = await worker.run(({ attach, failureOf }) =>
+      failureOf(async () => (await attach<Client>()).connect()),
+    )
     expect(whileDown.code).toBe('ECONNREFUSED')
     expect(pool.status()).toMatchObject({ checkedout: 0, waiting: 0 })
     await server.start()

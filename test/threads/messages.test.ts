@@ -14,9 +14,7 @@ import { type ToyConnection, toyCreator } from '../support/toy-driver.ts'
 const { connect, leave, call, end, grant, answer } = kind
 
 /** A pool, a worker attached to it that counts its posts, and this thread's count. */
-async function counted(
-  options: PoolOptions<ToyConnection> = {},
-): Promise<{
+async function counted(options: PoolOptions<ToyConnection> = {}): Promise<{
   pool: QueuePool<ToyConnection>
   worker: TestWorker
   mine: number[][]

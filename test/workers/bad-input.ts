@@ -57,7 +57,7 @@ async function address(name: string): Promise<string> {
 async function poolOf(name: string) {
   // What fails by itself has all the time it wants.
   const hangs = name === 'never settles' || name === 'says nothing' || name === 'talks nonsense'
-  const patience = hangs ? { timeoutMs: 1200, connectTimeoutMs: 400 } : { timeoutMs: 20_000 }
+  const patience = hangs ? { timeoutMs: 1000, connectTimeoutMs: 400 } : { timeoutMs: 20_000 }
   const limits = { poolSize: 1, maxOverflow: 0, closeTimeoutMs: 50, ...patience }
   const creator = creators[name]
   if (creator === undefined) return createPool({ ...limits, dialect: pg(await address(name)) })
