@@ -1,4 +1,5 @@
 import { deadlines, within } from '../base/deadlines.ts'
+import { InvalidRequestError } from '../base/errors.ts'
 import { isThenable } from '../base/maybe-async.ts'
 import type { BatchReader } from '../dialects/dialect.ts'
 
@@ -16,6 +17,8 @@ export class Calls {
   // biome-ignore lint/correctness/noUnusedPrivateClassMembers: it is there to be held, not to be read
   #pinned: object | undefined
   #quiet: (() => void) | undefined
+  /** Cursors have been closed that had more to give. */
+  #cut = false
   #doom: ((error: Error) => void) | undefined
 
   constructor(onFailure: (error: unknown) => void) {
@@ -56,12 +59,18 @@ export class Calls {
     this.#readers.add(reader)
     return {
       read: async () => {
-        if (!this.#readers.has(reader)) return []
+        if (!this.#readers.has(reader)) return this.#ended()
         const reading = reader.read()
         this.#watch(reading, undefined)
-        const rows = await reading
-        if (rows.length === 0) this.#readers.delete(reader)
-        return rows
+        try {
+          const rows = await reading
+          if (rows.length === 0) this.#readers.delete(reader)
+          return rows
+        } catch (error) {
+          // It is over as well, and its driver may wait for ever if it is told to close.
+          this.#readers.delete(reader)
+          throw error
+        }
       },
       close: async () => {
         if (this.#readers.delete(reader)) await reader.close()
@@ -77,6 +86,7 @@ export class Calls {
     })
     const readers = [...this.#readers]
     this.#readers.clear()
+    this.#cut = readers.length > 0
     const work = async (): Promise<void> => {
       for (const reader of readers) await reader.close()
       if (this.#count > 0) {
@@ -108,6 +118,12 @@ export class Calls {
     await within(work(), ms, late).finally(() => {
       isLate = true
     })
+  }
+
+  /** A cursor that was closed by its reader is at its end; one that was cut off must not look like it. */
+  #ended(): readonly unknown[] {
+    if (!this.#cut) return []
+    throw new InvalidRequestError('This connection is closed: its cursor has been closed with it.')
   }
 
   #settledWithin(ms: number): Promise<void> {
