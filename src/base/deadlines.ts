@@ -5,9 +5,22 @@ export interface Deadline {
   cancel(): void
 }
 
-interface Entry extends Deadline {
+class Entry implements Deadline {
+  readonly ms: number
   readonly at: number
   readonly expire: () => void
+  readonly #owner: Deadlines
+
+  constructor(owner: Deadlines, ms: number, at: number, expire: () => void) {
+    this.#owner = owner
+    this.ms = ms
+    this.at = at
+    this.expire = expire
+  }
+
+  cancel(): void {
+    this.#owner.remove(this)
+  }
 }
 
 /**
@@ -26,17 +39,19 @@ export class Deadlines {
   arm(ms: number, expire: () => void): Deadline {
     const queue = this.#queues.get(ms) ?? new Set<Entry>()
     this.#queues.set(ms, queue)
-    const entry: Entry = { at: monotonicMs() + ms, expire, cancel: () => this.#remove(ms, queue, entry) }
+    const entry = new Entry(this, ms, monotonicMs() + ms, expire)
     queue.add(entry)
     this.#count++
     this.#schedule(entry.at)
     return entry
   }
 
-  #remove(ms: number, queue: Set<Entry>, entry: Entry): void {
-    if (!queue.delete(entry)) return
+  /** @internal A queue that has become empty stays, unless there are many: the next deadline of its length is near. */
+  remove(entry: Entry): void {
+    const queue = this.#queues.get(entry.ms)
+    if (!queue?.delete(entry)) return
+    if (queue.size === 0 && this.#queues.size > 16) this.#queues.delete(entry.ms)
     this.#count--
-    if (queue.size === 0 && this.#queues.get(ms) === queue) this.#queues.delete(ms)
     if (this.#count === 0) this.#timer?.unref()
   }
 
@@ -57,13 +72,13 @@ export class Deadlines {
     this.#timerAt = Number.POSITIVE_INFINITY
     const now = monotonicMs()
     let next = Number.POSITIVE_INFINITY
-    for (const [ms, queue] of this.#queues) {
+    for (const queue of this.#queues.values()) {
       for (const entry of queue) {
         if (entry.at > now) {
           next = Math.min(next, entry.at)
           break
         }
-        this.#remove(ms, queue, entry)
+        this.remove(entry)
         entry.expire()
       }
     }

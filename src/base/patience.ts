@@ -21,6 +21,7 @@ export class Patience {
   #gone: { readonly reason: unknown } | undefined
   #watcher: ((reason: unknown) => void) | undefined
   #deadline: Deadline | undefined
+  #onAbort: (() => void) | undefined
   #state: 'unarmed' | 'armed' | 'ended' = 'unarmed'
 
   constructor({ timeoutMs, signal }: PatienceOptions, late: () => unknown) {
@@ -83,18 +84,19 @@ export class Patience {
     this.#state = 'ended'
     this.#watcher = undefined
     this.#deadline?.cancel()
-    this.#signal?.removeEventListener('abort', this.#onAbort)
+    if (this.#onAbort) this.#signal?.removeEventListener('abort', this.#onAbort)
   }
 
   #arm(): void {
     if (this.#state !== 'unarmed') return
     this.#state = 'armed'
-    this.#signal?.addEventListener('abort', this.#onAbort, { once: true })
+    if (this.#signal) {
+      this.#onAbort = () => this.#leave(this.#signal?.reason)
+      this.#signal.addEventListener('abort', this.#onAbort, { once: true })
+    }
     if (this.#at === Number.POSITIVE_INFINITY) return
     this.#deadline = deadlines.arm(Math.max(0, Math.ceil(this.#at - monotonicMs())), () => this.#leave(this.#late()))
   }
-
-  readonly #onAbort = (): void => this.#leave(this.#signal?.reason)
 
   #leave(reason: unknown): void {
     if (this.#gone || this.#state === 'ended') return

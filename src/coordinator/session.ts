@@ -2,23 +2,17 @@ import type { MessagePort } from 'node:worker_threads'
 import { asError, StaleLeaseError } from '../base/errors.ts'
 import { ignore } from '../base/maybe-async.ts'
 import { ConnectionFairy } from '../fairies/fairy.ts'
-import type { LoanEnd } from '../fairies/loan.ts'
 import type { Checkout } from '../pool/checkout.ts'
 import type { Pool } from '../pool/pool.ts'
-import { type Borrower, CheckoutRequest } from '../pool/request.ts'
+import { type Borrower, CheckoutRequest, notNeeded } from '../pool/request.ts'
 import { exposeControl } from '../protocol/control.ts'
 import { Mailbox } from '../protocol/mailbox.ts'
 import { kind, type Reply, type Request, type Welcome } from '../protocol/messages.ts'
 import { fromWireError, toWireError } from '../protocol/wire-error.ts'
 import { fromWireValue } from '../protocol/wire-value.ts'
-import { RemoteCallee } from '../transports/remote-callee.ts'
+import { tableFlag } from '../slots/layout.ts'
 import { controlFor } from './control.ts'
-
-/** A lease of this session: the checkout behind it, and the calls on it. */
-interface Held {
-  readonly checkout: Checkout<object>
-  readonly callee: RemoteCallee
-}
+import { type Held, Holdings } from './holdings.ts'
 
 /**
  * One attached thread, as the coordinator sees it: its port, its wishes and its leases. When the port closes the thread is dead,
@@ -28,19 +22,21 @@ export class Session {
   readonly borrower: Borrower
   readonly #pool: Pool<object>
   readonly #mailbox: Mailbox<Reply, Request>
-  readonly #held = new Map<number, Held>()
+  readonly #holdings: Holdings
   /** Leases on their way home, which may still wait for a call that is in flight. */
   readonly #closing = new Map<Held, Promise<void>>()
   readonly #wishes = new Map<number, CheckoutRequest<object>>()
-  readonly #onEnd: () => void
+  readonly #portClosed: Promise<void>
   #controlPort: MessagePort | undefined
   #state: 'open' | 'ended' = 'open'
 
-  constructor(pool: Pool<object>, borrower: Borrower, port: MessagePort, onEnd: () => void) {
+  constructor(pool: Pool<object>, borrower: Borrower, port: MessagePort) {
     this.#pool = pool
     this.borrower = borrower
-    this.#onEnd = onEnd
-    const { useThreadlocal, traceCheckouts, timeoutMs, poolSize } = pool.settings
+    this.#holdings = new Holdings(pool, borrower.session, (reply, unsendable) => this.#mailbox.post(reply, unsendable))
+    pool.slots.sessions.open(borrower.session, borrower.threadId)
+    pool.heedObservers()
+    const { useThreadlocal, traceCheckouts, timeoutMs, useLifo, recycleMs, poolSize, maxOverflow } = pool.settings
     const { name, methods } = pool.dialect
     const welcome: Welcome = {
       session: borrower.session,
@@ -48,37 +44,57 @@ export class Session {
       useThreadlocal,
       traceCheckouts,
       timeoutMs,
-      poolSize,
+      useLifo,
+      recycleMs,
+      limit: maxOverflow < 0 ? null : poolSize + maxOverflow,
       dialect: name,
       methods: methods && [...methods],
     }
     port.postMessage(welcome)
+    let closed = ignore
+    this.#portClosed = new Promise(resolve => {
+      closed = resolve
+    })
     const owner = {
       receive: (request: Request) => this.#receive(request),
       unsendable: (reply: Reply, error: unknown) => this.#unsendable(reply, error),
-      closed: () => this.end(),
+      closed,
     }
     this.#mailbox = new Mailbox<Reply, Request>(port, owner, 'immediate')
   }
 
-  /** Ends the session: by the death of its thread, or because the pool is shared no more. Settles when every lease has been taken back. */
-  async end(): Promise<void> {
-    if (this.#state === 'ended') return
+  /** Settles when the thread is gone, or has left, and all that it held has been taken back. */
+  async over(): Promise<void> {
+    await this.#portClosed
+    await this.#takeBack()
+    // What it claimed while it was being told to leave.
+    await this.#takeBack()
+  }
+
+  /** The pool is shared no more: all that the thread holds is taken back, and it is told. */
+  end(): void {
+    void this.#takeBack()
+    this.#mailbox.post([kind.bye])
+  }
+
+  async #takeBack(): Promise<void> {
     this.#state = 'ended'
-    this.#mailbox.close()
     this.#controlPort?.close()
     const gone = new StaleLeaseError('The session has ended.')
     for (const request of this.#wishes.values()) request.patience.leave(gone)
     this.#wishes.clear()
-    const ends = [...this.#held.values()].map(({ checkout }) => this.#quietly(checkout.die()))
-    this.#held.clear()
-    for (const [{ checkout }, closed] of this.#closing) ends.push(this.#quietly(checkout.die()), closed)
-    await Promise.all(ends)
-    this.#onEnd()
+    // Closed first: what is claimed after that is not claimed for good.
+    this.#pool.slots.sessions.close(this.borrower.session)
+    const dying = [...this.#holdings.clear(), ...[...this.#closing.keys()].map(held => held.checkout)]
+    const closing = [...this.#closing.values()]
+    await Promise.all([...dying.map(checkout => this.#quietly(checkout.die())), ...closing])
+    this.#pool.serveWaiters()
   }
 
   /** Every message is looked at here; one that is wrong gets an error, and costs nobody else anything. */
   #receive(request: Request): void {
+    if (this.#state === 'ended') return
+    this.#pool.heedObservers()
     try {
       this.#handle(request)
     } catch (error) {
@@ -88,8 +104,14 @@ export class Session {
 
   #handle(request: Request): void {
     switch (request[0]) {
+      case kind.ask:
+        return this.#ask(request[1], null)
       case kind.connect:
-        return this.#connect(request[1], request[2])
+        return this.#ask(request[1], 0)
+      case kind.late:
+        return this.#explain(request[1], request[2], request[3])
+      case kind.freed:
+        return this.#pool.tidy()
       case kind.leave:
         return this.#leave(request[1])
       case kind.call: {
@@ -104,13 +126,13 @@ export class Session {
         return this.#acknowledge(id, this.#lease(lease).checkout.invalidate(error && fromWireError(error), soft))
       }
       case kind.detach:
-        return this.#acknowledge(request[1], this.#lease(request[2]).checkout.detach())
+        return this.#acknowledge(request[1], this.#holdings.detach(request[2], this.#lease(request[2])))
       case kind.cursor:
         return this.#lease(request[2]).callee.cursor(request[1], request[3])
       case kind.read:
         return this.#lease(request[2]).callee.read(request[1], request[3], request[4])
       case kind.release:
-        return this.#held.get(request[1])?.callee.release(request[2])
+        return this.#holdings.find(request[1])?.callee.release(request[2])
       case kind.control:
         this.#controlPort = request[1]
         return exposeControl(
@@ -122,28 +144,38 @@ export class Session {
     }
   }
 
-  #connect(id: number, timeoutMs: number | null | undefined): void {
-    const request = new CheckoutRequest<object>(
-      this.borrower,
-      {
-        timeoutMs: timeoutMs === undefined ? this.#pool.settings.timeoutMs : timeoutMs,
-        fairyOver: checkout => ConnectionFairy.temporary(checkout),
-      },
-      late => this.#pool.timeoutError(late),
-    )
+  /** A request of the thread. How long its callers wait is the thread's own business: it leaves when none is left. */
+  #ask(id: number, timeoutMs: number | null): void {
+    const options = {
+      timeoutMs,
+      fairyOver: (checkout: Checkout<object>) => ConnectionFairy.temporary(checkout),
+    }
+    const request = new CheckoutRequest<object>(this.borrower, options, late => this.#pool.timeoutError(late))
+    // An offer can be taken back, as nobody has been shown it yet, but by the channels.
+    const grant = (checkout: Checkout<object>): void => this.#grant(id, checkout, timeoutMs === null && this.#mayOffer)
     const checkout = this.#pool.checkout(request)
-    if (!(checkout instanceof Promise)) return this.#grant(id, checkout)
+    if (!(checkout instanceof Promise)) return grant(checkout)
     this.#wishes.set(id, request)
     checkout.then(
       granted => {
         this.#fulfil(id, request)
-        this.#grant(id, granted)
+        grant(granted)
       },
       (error: unknown) => {
         this.#fulfil(id, request)
-        this.#mailbox.post([kind.failure, id, toWireError(error)])
+        this.#mailbox.post(error === notNeeded ? [kind.dismissed, id] : [kind.failure, id, toWireError(error)])
       },
     )
+  }
+
+  get #mayOffer(): boolean {
+    return (this.#pool.slots.flags & (tableFlag.fastCheckout | tableFlag.watched)) === tableFlag.fastCheckout
+  }
+
+  /** The caller has just left its queue, and still counts as one that waits. */
+  #explain(id: number, timeoutMs: number, ask: number): void {
+    const phase = this.#wishes.get(ask)?.phase ?? 'wait'
+    this.#mailbox.post([kind.failure, id, toWireError(this.#pool.timeoutError({ phase, timeoutMs }, 1))])
   }
 
   #fulfil(id: number, request: CheckoutRequest<object>): void {
@@ -151,23 +183,12 @@ export class Session {
     this.#wishes.delete(id)
   }
 
-  #grant(id: number, checkout: Checkout<object>): void {
+  #grant(id: number, checkout: Checkout<object>, isOffer: boolean): void {
     // The thread has died since it asked.
     if (this.#state === 'ended') return void this.#quietly(checkout.die())
-    const callee = new RemoteCallee(
-      checkout,
-      () => this.#pool.dialect,
-      reply => this.#mailbox.post(reply),
-    )
-    this.#held.set(checkout.lease, { checkout, callee })
-    checkout.onEnd = reason => this.#ended(checkout.lease, callee, reason)
-    this.#mailbox.post([kind.grant, id, checkout.lease])
-  }
-
-  #ended(lease: number, callee: RemoteCallee, reason: LoanEnd): void {
-    this.#held.delete(lease)
-    // A turn later: a call whose own failure has ended the lease is answered with that failure.
-    if (reason === 'invalidated' || reason === 'died') setImmediate(() => callee.cutOff())
+    checkout.isOffer = isOffer
+    this.#holdings.add(checkout)
+    this.#mailbox.post([kind.grant, id, checkout.lease, isOffer])
   }
 
   #leave(id: number): void {
@@ -176,7 +197,7 @@ export class Session {
 
   #end(id: number, lease: number, reason: 'closed' | 'collected' | 'task ended'): void {
     // Ended already, by an invalidation that crossed this message: then there is nothing to do, and nothing was done twice.
-    const held = this.#held.get(lease)
+    const held = this.#holdings.find(lease)
     const ended = held?.checkout.end(reason)
     if (held && ended instanceof Promise) this.#follow(held, ended, id === 0)
     if (id !== 0) this.#acknowledge(id, Promise.resolve(ended))
@@ -192,7 +213,7 @@ export class Session {
   }
 
   #lease(lease: number): Held {
-    const held = this.#held.get(lease)
+    const held = this.#holdings.find(lease)
     if (held === undefined)
       throw new StaleLeaseError('This connection is closed: it has been given back, invalidated, or lost.')
     return held
@@ -211,7 +232,6 @@ export class Session {
   }
 
   #unsendable(reply: Reply, error: unknown): void {
-    if (RemoteCallee.keepUnsendable(reply)) return
     if (typeof reply[1] === 'number') this.#mailbox.post([kind.failure, reply[1], toWireError(error)])
   }
 

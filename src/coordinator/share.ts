@@ -6,14 +6,20 @@ import { environmentKey, type Hello } from '../protocol/messages.ts'
 import { maxSession } from '../slots/state.ts'
 import { Session } from './session.ts'
 
+/** The session numbers in use, by pool: those of an earlier sharing are in use until their threads have left. */
+const numbers = new WeakMap<Pool<object>, Set<number>>()
+
 /** A pool that other threads can attach to, with the sessions of those that have. */
 class SharedPool {
   readonly address: ShareAddress
   readonly #pool: Pool<object>
-  readonly #sessions = new Map<number, Session>()
+  readonly #sessions = new Set<Session>()
+  readonly #taken: Set<number>
 
   constructor(pool: Pool<object>, name: string) {
     this.#pool = pool
+    this.#taken = numbers.get(pool) ?? new Set()
+    numbers.set(pool, this.#taken)
     this.address = { name, threadId, buffer: pool.slots.share() }
   }
 
@@ -21,21 +27,22 @@ class SharedPool {
     const number = this.#freeNumber()
     if (number === undefined)
       return refuse(hello, `${maxSession} threads are attached to '${hello.name}', and that is the most.`)
-    this.#pool.threads.set(number, hello.threadId)
-    const session = new Session(this.#pool, { session: number, threadId: hello.threadId }, hello.port, () => {
+    const session = new Session(this.#pool, { session: number, threadId: hello.threadId }, hello.port)
+    this.#taken.add(number)
+    this.#sessions.add(session)
+    void session.over().then(() => {
+      this.#sessions.delete(session)
       // Only now, with every lease of the dead taken back, may another thread bear this number.
-      this.#sessions.delete(number)
-      this.#pool.threads.delete(number)
+      this.#taken.delete(number)
     })
-    this.#sessions.set(number, session)
   }
 
   close(): void {
-    for (const session of this.#sessions.values()) void session.end()
+    for (const session of this.#sessions) session.end()
   }
 
   #freeNumber(): number | undefined {
-    for (let number = 1; number <= maxSession; number++) if (!this.#sessions.has(number)) return number
+    for (let number = 1; number <= maxSession; number++) if (!this.#taken.has(number)) return number
     return undefined
   }
 }

@@ -8,6 +8,12 @@ export interface BatchReader {
   close(): Promise<void>
 }
 
+/** Who is told how a call has ended. */
+export interface Outcome {
+  resolve(value: unknown): void
+  reject(error: unknown): void
+}
+
 /** What the pool tells whoever opens a connection. */
 export interface OpenContext {
   /** Aborted when the pool gives up this attempt (`connectTimeoutMs`): drop the socket. */
@@ -35,14 +41,19 @@ export interface Dialect<C extends object> {
   cancel?(connection: C): Promise<void>
   /** Does this error mean that the connection is gone? */
   isDisconnect?(error: unknown, connection: C | undefined): boolean
-  /** True once the driver knows by itself that the connection is gone: it is replaced at its next checkout. */
-  isLost?(connection: C): boolean
+  /** Asked once for each connection: call `lost` when the driver learns by itself that it is gone. It is replaced at its next checkout. */
+  watch?(connection: C, lost: () => void): void
   /** Is a transaction open? `undefined`: can't say now. A reset is skipped only on `false`. */
   inTransaction?(connection: C): boolean | undefined
   /** May the connection keep the process alive? It may while it is lent, and must not while it is idle. */
   keepAlive?(connection: C, on: boolean): void
   /** Begins to read the rows of a query in batches. */
   cursor?(connection: C, args: readonly unknown[]): MaybePromise<BatchReader>
+  /**
+   * Calls a method for another thread and tells `done`, once, when it has settled; false if it leaves that to the method's own
+   * promise. For drivers whose callbacks cost less than their promises. May throw where the method does.
+   */
+  invoke?(connection: C, method: string, args: readonly unknown[], done: Outcome): boolean
   /** The methods that a worker may call. Absent: every method of the object, but for the forbidden names. */
   readonly methods?: readonly string[]
   /** A result as it should travel to a worker: drivers hang parsers and functions on theirs, which can't be cloned. */

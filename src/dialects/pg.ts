@@ -1,5 +1,6 @@
 import pgModule, { type Client, type ClientConfig, type QueryResult } from 'pg'
 import { ArgumentError } from '../base/errors.ts'
+import { ignore } from '../base/maybe-async.ts'
 import type { Dialect, OpenContext } from './dialect.ts'
 import { cancel } from './pg-cancel.ts'
 import { readPgCursor } from './pg-cursor.ts'
@@ -22,13 +23,10 @@ interface ClientInside {
 
 const inside = (client: Client): ClientInside => client as unknown as ClientInside
 
-/** Connections that the server or the network has ended; an idle one must not crash the process (node-postgres#2641). */
-const lost = new WeakSet<Client>()
-
 async function open(config: ClientConfig, { signal }: OpenContext): Promise<Client> {
   const client = new pgModule.Client(config)
-  client.on('error', () => lost.add(client))
-  client.once('end', () => lost.add(client))
+  // Until somebody watches: an error that nobody hears would crash the process.
+  client.on('error', ignore)
   const giveUp = (): void => inside(client).connection.stream.destroy()
   signal.addEventListener('abort', giveUp, { once: true })
   try {
@@ -78,11 +76,24 @@ export function pg(config: ClientConfig | string = {}): Dialect<Client> {
     terminate: client => inside(client).connection.stream.destroy(),
     cancel: client => cancel(inside(client)),
     isDisconnect: error => isPgDisconnect(error),
-    isLost: client => lost.has(client),
+    // The server or the network has ended it; an idle one must not crash the process (node-postgres#2641).
+    watch(client, lost) {
+      client.on('error', lost)
+      client.once('end', lost)
+    },
     // Between an ErrorResponse and its ReadyForQuery the last status is out of date: then nobody can say.
     inTransaction: client => (inside(client).readyForQuery ? inside(client).getTransactionStatus() !== 'I' : undefined),
     keepAlive: (client, on) => (on ? inside(client).ref() : inside(client).unref()),
     cursor: readPgCursor,
+    invoke(client, method, args, done) {
+      if (method !== 'query' || args.length > 2) return false
+      // The values stand between: undefined is what the driver takes for none.
+      client.query(args[0] as string, args[1] as unknown[], (error: unknown, result: unknown) => {
+        if (error) done.reject(error)
+        else done.resolve(result)
+      })
+      return true
+    },
     toWire,
   }
 }

@@ -120,9 +120,9 @@ export class ConnectionFairy<C extends object = object> implements AsyncDisposab
   }
 
   /** Gives the connection back. In nested checkouts the outermost close does; further closes do nothing (behaviour 130). */
-  async close(): Promise<void> {
-    if (--this.#depth !== 0) return
-    await this.#leave(() => this.#loan.end('closed'))
+  close(): Promise<void> {
+    if (--this.#depth !== 0) return Promise.resolve()
+    return this.#leave(() => this.#loan.end('closed'))
   }
 
   /**
@@ -158,9 +158,19 @@ export class ConnectionFairy<C extends object = object> implements AsyncDisposab
   }
 
   /** However it ends: the thread's slot must not lend this fairy again, and its finalizer has nothing left to do. */
-  async #leave(end: () => MaybePromise<void>): Promise<void> {
+  #leave(end: () => MaybePromise<void>): Promise<void> {
     this.#home?.clear(this)
-    await end()
+    try {
+      const ended = end()
+      if (ended instanceof Promise) return ended.then(() => this.#left())
+      this.#left()
+      return Promise.resolve()
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #left(): void {
     if (!this.isValid) lost.unregister(this.#loan)
   }
 }

@@ -1,17 +1,27 @@
 import { deadlines, within } from '../base/deadlines.ts'
 import { InvalidRequestError } from '../base/errors.ts'
 import { isThenable } from '../base/maybe-async.ts'
-import type { BatchReader } from '../dialects/dialect.ts'
+import type { BatchReader, Outcome } from '../dialects/dialect.ts'
 
 /** Results that are no promises but may go on working, such as streams: they keep their fairy alive as long as they live. */
 const results = new WeakMap<object, object>()
+
+/** What a call returns that tells its outcome by itself. */
+export const started: unique symbol = Symbol('started')
+
+/** What a checkout is told of its calls. */
+export interface CallsOwner {
+  failed(error: unknown): void
+  /** Nothing is under way any more. Said before whoever awaits the last call is told. */
+  quiet(): void
+}
 
 /**
  * What is under way on one checkout: its calls and its open cursors. While a call is in flight its fairy is held, and can't
  * be collected.
  */
 export class Calls {
-  readonly #onFailure: (error: unknown) => void
+  readonly #owner: CallsOwner
   readonly #readers = new Set<BatchReader>()
   #count = 0
   // biome-ignore lint/correctness/noUnusedPrivateClassMembers: it is there to be held, not to be read
@@ -21,8 +31,8 @@ export class Calls {
   #cut = false
   #doom: ((error: Error) => void) | undefined
 
-  constructor(onFailure: (error: unknown) => void) {
-    this.#onFailure = onFailure
+  constructor(owner: CallsOwner) {
+    this.#owner = owner
   }
 
   /** How many calls are in flight. */
@@ -46,12 +56,42 @@ export class Calls {
     try {
       result = Reflect.apply(method, target, args)
     } catch (error) {
-      this.#onFailure(error)
+      this.#owner.failed(error)
       throw error
     }
     if (isThenable(result)) this.#watch(result, fairy)
     else if (typeof result === 'object' && result !== null && fairy && result !== target) results.set(result, fairy)
     return result
+  }
+
+  /** Makes a call for another thread, and tells `outcome` how it ended, once, after it has been counted as settled. */
+  start(call: (outcome: Outcome) => unknown, outcome: Outcome): void {
+    let isOver = false
+    const over = (): boolean => {
+      if (isOver) return true
+      isOver = true
+      this.#settled()
+      return false
+    }
+    const watched: Outcome = {
+      resolve: value => {
+        if (!over()) outcome.resolve(value)
+      },
+      reject: error => {
+        if (over()) return
+        this.#owner.failed(error)
+        outcome.reject(error)
+      },
+    }
+    this.#count++
+    try {
+      const result = call(watched)
+      if (result === started) return
+      if (isThenable(result)) result.then(watched.resolve, watched.reject)
+      else watched.resolve(result)
+    } catch (error) {
+      watched.reject(error)
+    }
   }
 
   /** Takes charge of an open cursor: it is closed before its connection goes anywhere else. */
@@ -64,16 +104,19 @@ export class Calls {
         this.#watch(reading, undefined)
         try {
           const rows = await reading
-          if (rows.length === 0) this.#readers.delete(reader)
+          if (rows.length === 0) this.#drop(reader)
           return rows
         } catch (error) {
           // It is over as well, and its driver may wait for ever if it is told to close.
-          this.#readers.delete(reader)
+          this.#drop(reader)
           throw error
         }
       },
       close: async () => {
-        if (this.#readers.delete(reader)) await reader.close()
+        if (!this.#readers.has(reader)) return
+        this.#count++
+        this.#readers.delete(reader)
+        await reader.close().finally(() => this.#settled())
       },
     }
   }
@@ -144,7 +187,7 @@ export class Calls {
       () => this.#settled(),
       (error: unknown) => {
         this.#settled()
-        this.#onFailure(error)
+        this.#owner.failed(error)
       },
     )
   }
@@ -153,5 +196,10 @@ export class Calls {
     if (--this.#count > 0) return
     this.#pinned = undefined
     this.#quiet?.()
+    if (this.isQuiet) this.#owner.quiet()
+  }
+
+  #drop(reader: BatchReader): void {
+    if (this.#readers.delete(reader) && this.isQuiet) this.#owner.quiet()
   }
 }

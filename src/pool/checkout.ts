@@ -1,17 +1,18 @@
-import { monotonicMs } from '../base/clock.ts'
-import { asError, bug, InvalidRequestError, TimeoutError } from '../base/errors.ts'
+import { InvalidRequestError } from '../base/errors.ts'
 import { ignore, type MaybePromise } from '../base/maybe-async.ts'
-import type { BatchReader } from '../dialects/dialect.ts'
+import type { BatchReader, Outcome } from '../dialects/dialect.ts'
 import type { Loan, LoanEnd, ResetAgent } from '../fairies/loan.ts'
-import { leaseEndChannel, leaseStartChannel } from '../observe/channels.ts'
-import { warnInFlight, warnLost } from '../observe/checkout-warnings.ts'
+import { warnLost } from '../observe/checkout-warnings.ts'
+import { LeaseNotice } from '../observe/lease-notice.ts'
 import type { CheckoutTrace } from '../observe/trace.ts'
-import { leaseId, wordOfLease } from '../slots/state.ts'
-import { Calls } from './calls.ts'
+import { slotFlag } from '../slots/layout.ts'
+import { Calls, started } from './calls.ts'
 import type { Pool } from './pool.ts'
+import { cancel, quieten } from './quietening.ts'
 import type { ConnectionRecord } from './record.ts'
-import type { Borrower, CheckoutRequest } from './request.ts'
-import { checkin, closeDetached, dispatchInvalidate, giveBack } from './returning.ts'
+import type { Borrower } from './request.ts'
+import { closeAndCheckin, closeDetached, dispatchInvalidate, giveBack } from './returning.ts'
+import { Tenure } from './tenure.ts'
 
 /**
  * One loan of one record, on the coordinator: what stands behind a fairy of this thread, and behind the lease number of a worker.
@@ -20,11 +21,10 @@ import { checkin, closeDetached, dispatchInvalidate, giveBack } from './returnin
 export class Checkout<C extends object> implements Loan<C> {
   readonly borrower: Borrower
   readonly trace: CheckoutTrace | undefined
-  lease: number
-  generation: number
   readonly #pool: Pool<C>
-  readonly #since = monotonicMs()
-  readonly #calls = new Calls(error => this.#callFailed(error))
+  readonly #calls: Calls
+  readonly #tenure: Tenure
+  readonly #notice: LeaseNotice
   #record: ConnectionRecord<C> | undefined
   #connection: C | undefined
   #resetAgent: WeakRef<ResetAgent> | undefined
@@ -33,23 +33,38 @@ export class Checkout<C extends object> implements Loan<C> {
   #invalidating: Promise<void> | undefined
   /** A detached connection's own info: its record has a new one. */
   ownInfo: Map<string, unknown> | undefined
+  /** The thread has been told of this loan and has not taken it yet: it can be taken back. */
+  isOffer = false
+  /** Something of it stays here as long as it lasts: a result that could not travel. */
+  #retains = false
   /** Told once, when the loan has ended, and how. */
   onEnd: ((reason: LoanEnd) => void) | undefined
 
-  constructor(pool: Pool<C>, record: ConnectionRecord<C>, request: CheckoutRequest<C>) {
+  constructor(pool: Pool<C>, record: ConnectionRecord<C>, borrower: Borrower, trace?: CheckoutTrace) {
     this.#pool = pool
     this.#record = record
     this.#connection = record.connection
-    this.borrower = request.borrower
-    this.trace = request.trace
-    this.lease = leaseId(record.slot, pool.slots.word(record.slot))
-    this.generation = pool.slots.generation(record.slot)
+    this.borrower = borrower
+    this.trace = trace
+    this.#notice = new LeaseNotice(pool, borrower.threadId)
+    this.#calls = new Calls({ failed: error => this.#callFailed(error), quiet: () => this.#quiet() })
+    this.#tenure = new Tenure(() => pool.slots, record.slot, borrower.session)
     record.current = this
-    if (leaseStartChannel.hasSubscribers) leaseStartChannel.publish(this.#facts)
+    this.#notice.begun(this.lease)
   }
 
+  get lease(): number {
+    return this.#tenure.lease
+  }
+
+  get generation(): number {
+    return this.#tenure.generation
+  }
+
+  /** Another thread ends its lease in the slot itself, without a word: so that is where it is looked up. */
   get isValid(): boolean {
-    return this.#state !== 'ended' && this.#connection !== undefined
+    if (this.#state === 'ended' || this.#connection === undefined) return false
+    return this.#state === 'detached' || this.#tenure.isCurrent
   }
 
   get connection(): C | undefined {
@@ -78,6 +93,31 @@ export class Checkout<C extends object> implements Loan<C> {
     return this.#calls.isQuiet
   }
 
+  /**
+   * The thread has ended this loan and made the next one of the same record, without a word. True: this checkout, which
+   * nothing of the old loan sticks to, stands for the new one from now on.
+   */
+  moveOn(): boolean {
+    const record = this.#record
+    if (this.#state !== 'lent' || record === undefined || !this.isQuiet || this.#retains) return false
+    this.#notice.ended(this.lease, 'closed')
+    this.rebind(record)
+    this.isOffer = false
+    this.#notice.begun(this.lease)
+    return true
+  }
+
+  /** The thread has ended this loan without a word, and another one has begun. */
+  supersede(): void {
+    if (this.#state === 'lent') this.#finish('closed')
+  }
+
+  /** A result stays here as long as the loan lasts: its end must be heard of. */
+  retain(): void {
+    this.#retains = true
+    this.#tenure.mark()
+  }
+
   member(name: string | symbol, fairy: object): unknown {
     const connection = this.#alive()
     const member: unknown = Reflect.get(connection, name, connection)
@@ -91,15 +131,21 @@ export class Checkout<C extends object> implements Loan<C> {
   }
 
   /** Calls a method for another thread, or a method of something that an earlier call returned. */
-  call(target: object, name: string, args: readonly unknown[]): unknown {
-    this.#alive()
-    const method: unknown = Reflect.get(target, name, target)
-    return this.#calls.run(target, method as (...args: unknown[]) => unknown, args, undefined)
+  call(target: object, name: string, args: readonly unknown[], outcome: Outcome): void {
+    const connection = this.#alive()
+    const { dialect } = this.#pool
+    this.#tenure.mark()
+    this.#calls.start(told => {
+      if (target === connection && dialect.invoke?.(connection, name, args, told)) return started
+      const method: unknown = Reflect.get(target, name, target)
+      return Reflect.apply(method as (...args: unknown[]) => unknown, target, args)
+    }, outcome)
   }
 
   async read(args: readonly unknown[]): Promise<BatchReader> {
     const { dialect } = this.#pool
     const connection = this.#alive()
+    this.#tenure.mark()
     if (dialect.cursor === undefined) throw new InvalidRequestError(`The dialect '${dialect.name}' has no cursors.`)
     const reader = await dialect.cursor(connection, args)
     // The loan may have ended while the cursor was being opened; then nobody would close it.
@@ -128,7 +174,10 @@ export class Checkout<C extends object> implements Loan<C> {
     // On its way home already, but waiting for a call that nobody awaits any more.
     if (this.#state === 'ended') return this.#calls.doom(error)
     const record = this.#claim('closing', 'died')
-    if (record) await this.#discard(record, error)
+    if (record === undefined) return
+    await cancel(this.#pool, this.#connection, this.#calls)
+    await dispatchInvalidate(this.#pool, record, error)
+    await closeAndCheckin(this.#pool, record)
   }
 
   async invalidate(error: unknown, soft: boolean): Promise<void> {
@@ -140,7 +189,7 @@ export class Checkout<C extends object> implements Loan<C> {
     // A listener that fails stops the invalidation: the connection stays lent and usable (behaviours 287, 289).
     if (soft) {
       await events.emit('softInvalidate', connection, record, error)
-      return slots.markStale(record.slot)
+      return slots.mark(record.slot, slotFlag.stale)
     }
     this.#invalidating ??= this.#invalidateHard(record, connection, error).finally(() => {
       this.#invalidating = undefined
@@ -151,7 +200,7 @@ export class Checkout<C extends object> implements Loan<C> {
   async #invalidateHard(record: ConnectionRecord<C>, connection: C, error: unknown): Promise<void> {
     const { events } = this.#pool
     if (events.has('invalidate')) await events.emit('invalidate', connection, record, error)
-    if (this.#claim('closing', 'invalidated')) await this.#close(record)
+    if (this.#claim('closing', 'invalidated')) await closeAndCheckin(this.#pool, record)
   }
 
   async detach(): Promise<void> {
@@ -172,23 +221,10 @@ export class Checkout<C extends object> implements Loan<C> {
     await this.#pool.events.emit('detach', connection, record)
   }
 
-  /** During the checkout phase: this connection is dead and will be replaced in the same record. */
-  async emptied(error: unknown): Promise<void> {
-    const record = this.#record!
-    try {
-      if (record.connection) await this.#pool.events.emit('invalidate', record.connection, record, error)
-    } catch (failure) {
-      await this.fail(failure, 'announced')
-      throw failure
-    }
-    await record.close('abrupt')
-  }
-
   /** During the checkout phase: the record holds a new connection. */
   rebind(record: ConnectionRecord<C>): void {
     this.#connection = record.connection
-    this.lease = leaseId(record.slot, this.#pool.slots.word(record.slot))
-    this.generation = this.#pool.slots.generation(record.slot)
+    this.#tenure.renew()
   }
 
   /** During the checkout phase: the record has gone home without a connection, and this loan with it. */
@@ -202,36 +238,28 @@ export class Checkout<C extends object> implements Loan<C> {
     const record = this.#claim('closing', 'invalidated')
     if (record === undefined) return
     if (event === 'unannounced') await dispatchInvalidate(this.#pool, record, error)
-    await this.#close(record)
+    await closeAndCheckin(this.#pool, record)
   }
 
-  /** Settles when nothing is under way, within `closeTimeoutMs`; what is still running then is cancelled at the server. */
-  async quieten(): Promise<void> {
-    if (this.isQuiet) return
-    const timeoutMs = this.#pool.settings.closeTimeoutMs
-    if (this.#calls.inFlight > 0) warnInFlight(this.trace, this.borrower.threadId, timeoutMs)
-    try {
-      await this.#calls.quieten(timeoutMs, () => {
-        return new TimeoutError(`A call was still in flight ${timeoutMs} ms after close().`, {
-          phase: 'close',
-          timeoutMs,
-        })
-      })
-    } catch (error) {
-      await this.#cancel()
-      throw error
-    }
+  /** Settles when nothing is under way, within `closeTimeoutMs`. */
+  quieten(): Promise<void> {
+    return quieten(this.#pool, this, this.#connection, this.#calls)
   }
 
   /** Ends the loan: one compare-and-set decides between all who would. Undefined: someone else has, or had, ended it. */
   #claim(to: 'returning' | 'closing', reason: LoanEnd): ConnectionRecord<C> | undefined {
     const record = this.#record
     if (this.#state !== 'lent' || record === undefined) return undefined
-    if (this.#pool.slots.step(record.slot, wordOfLease(this.lease), to) === -1) {
-      throw bug(`lease ${this.lease} was ended behind its checkout's back`)
-    }
+    const which = reason === 'died' || reason === 'invalidated' ? 'any' : 'exact'
+    if (!this.#tenure.end(to, which)) return undefined
     this.#finish(reason)
     return record
+  }
+
+  /** Before the answer is sent: whoever gets it may close at once. */
+  #quiet(): void {
+    if (this.borrower.session === 0 || this.#retains || !this.isQuiet) return
+    if (this.#state === 'lent' && this.#tenure.isCurrent) this.#record?.assess()
   }
 
   #finish(reason: LoanEnd): void {
@@ -239,20 +267,7 @@ export class Checkout<C extends object> implements Loan<C> {
       this.#state = 'ended'
       this.onEnd?.(reason)
     }
-    if (leaseEndChannel.hasSubscribers) {
-      leaseEndChannel.publish({ ...this.#facts, reason, heldMs: monotonicMs() - this.#since })
-    }
-  }
-
-  async #discard(record: ConnectionRecord<C>, error: Error): Promise<void> {
-    await this.#cancel()
-    await dispatchInvalidate(this.#pool, record, error)
-    await this.#close(record)
-  }
-
-  async #close(record: ConnectionRecord<C>): Promise<void> {
-    await record.closeConnection('abrupt')
-    await checkin(this.#pool, record)
+    this.#notice.ended(this.lease, reason)
   }
 
   async #endDetached(reason: LoanEnd, manner: 'polite' | 'abrupt'): Promise<void> {
@@ -260,22 +275,8 @@ export class Checkout<C extends object> implements Loan<C> {
     if (connection === undefined) return
     this.#finish(reason)
     this.#pool.detached.delete(this)
-    if (reason === 'died') await this.#cancel()
+    if (reason === 'died') await cancel(this.#pool, this.#connection, this.#calls)
     await closeDetached(this.#pool, this, connection, manner)
-  }
-
-  /** Stops at the server what this connection runs, if it runs anything; bounded, for the server may be gone. */
-  async #cancel(): Promise<void> {
-    const { dialect, settings } = this.#pool
-    const connection = this.#connection
-    const cancel = connection && dialect.cancel?.bind(dialect, connection)
-    if (this.#calls.inFlight === 0 || cancel === undefined) return
-    const timeoutMs = settings.closeTimeoutMs
-    const late = (): Error =>
-      new TimeoutError(`No answer to a cancel within ${timeoutMs} ms.`, { phase: 'close', timeoutMs })
-    await this.#calls.cancel(cancel, timeoutMs, late).catch(error => {
-      settings.logger.warn('fairypool: a query could not be cancelled.', asError(error))
-    })
   }
 
   #callFailed(error: unknown): void {
@@ -290,9 +291,5 @@ export class Checkout<C extends object> implements Loan<C> {
       throw new InvalidRequestError('This connection is closed: it has been given back, invalidated, or lost.')
     }
     return this.#connection
-  }
-
-  get #facts(): { readonly pool: object; readonly lease: number; readonly threadId: number } {
-    return { pool: this.#pool, lease: this.lease, threadId: this.borrower.threadId }
   }
 }

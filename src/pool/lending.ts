@@ -28,9 +28,12 @@ const isExamined = <C extends object>(pool: Pool<C>, record: ConnectionRecord<C>
   pool.events.has('checkout') || (pool.settings.prePing && !record.fresh)
 
 function begin<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>, request: CheckoutRequest<C>): Checkout<C> {
+  const { borrower, trace } = request
   record.fresh = false
-  pool.dialect.keepAlive?.(record.connection!, true)
-  return new Checkout(pool, record, request)
+  // Another thread keeps the process alive by itself as long as it runs.
+  if (borrower.session === 0) pool.dialect.keepAlive?.(record.connection!, true)
+  else record.assess()
+  return new Checkout(pool, record, borrower, trace)
 }
 
 async function lendSlowly<C extends object>(
@@ -44,6 +47,7 @@ async function lendSlowly<C extends object>(
   const checkout = begin(pool, record, request)
   record.fresh = isFresh
   await verify(pool, checkout, record, request)
+  if (request.borrower.session !== 0) record.assess()
   return checkout
 }
 
@@ -174,6 +178,22 @@ async function ping<C extends object>(pool: Pool<C>, connection: C): Promise<boo
   return dialect.ping(connection)
 }
 
+/** Closes the dead connection, so that the same record can have a new one; if a listener fails, the checkout has failed. */
+async function empty<C extends object>(
+  pool: Pool<C>,
+  checkout: Checkout<C>,
+  record: ConnectionRecord<C>,
+  error: DisconnectionError,
+): Promise<void> {
+  try {
+    if (record.connection) await pool.events.emit('invalidate', record.connection, record, error)
+  } catch (failure) {
+    await checkout.fail(failure, 'announced')
+    throw failure
+  }
+  await record.close('abrupt')
+}
+
 /** The same record and fairy, a new connection, a new lease number. */
 async function replace<C extends object>(
   pool: Pool<C>,
@@ -182,7 +202,7 @@ async function replace<C extends object>(
   request: CheckoutRequest<C>,
   error: DisconnectionError,
 ): Promise<void> {
-  await checkout.emptied(error)
+  await empty(pool, checkout, record, error)
   if (error.invalidatePool) pool.condemn(checkout.generation)
   record.reopen(request.borrower.session)
   try {

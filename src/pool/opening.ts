@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { monotonicMs } from '../base/clock.ts'
 import { within } from '../base/deadlines.ts'
 import { asError, InvalidRequestError, TimeoutError } from '../base/errors.ts'
+import { slotFlag } from '../slots/layout.ts'
 import type { Pool } from './pool.ts'
 import { type ConnectionRecord, closeQuietly } from './record.ts'
 
@@ -17,6 +18,9 @@ export async function open<C extends object>(pool: Pool<C>, record: ConnectionRe
   const connection = await create(pool, record)
   record.connection = connection
   record.fresh = true
+  pool.dialect.watch?.(connection, () => {
+    if (record.connection === connection) pool.slots.mark(record.slot, slotFlag.lost)
+  })
   await pool.firstConnect.pass(connection, record)
   await pool.events.emit('connect', connection, record)
 }

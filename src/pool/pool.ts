@@ -4,10 +4,12 @@ import type { MaybePromise } from '../base/maybe-async.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import { ConnectionFairy, type Fairy } from '../fairies/fairy.ts'
 import { ThreadLocal } from '../fairies/thread-local.ts'
+import { isWatched } from '../observe/lease-notice.ts'
 import type { PoolStatus } from '../observe/status.ts'
 import { CheckoutTrace } from '../observe/trace.ts'
+import { tableFlag } from '../slots/layout.ts'
 import { SlotTable } from '../slots/slot-table.ts'
-import type { Checkout } from './checkout.ts'
+import { Checkout } from './checkout.ts'
 import { type EventName, type ListenOptions, PoolEvents, type PoolListeners } from './events.ts'
 import { lend } from './lending.ts'
 import { FirstConnect } from './opening.ts'
@@ -65,11 +67,10 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
   readonly detached: Set<Checkout<C>> = new Set()
   /** @internal The latest failure to open: the cause of a timeout. */
   lastConnectError: Error | undefined
-  /** @internal Thread ids by session number. */
-  readonly threads: Map<number, number> = new Map([[0, threadId]])
   protected readonly options: PoolOptions<C>
   readonly #local: ThreadLocal<C> | undefined
   readonly #self: Borrower = { session: 0, threadId }
+  #isWatched = false
 
   constructor(options: PoolOptions<C>, slots: (settings: PoolSettings) => number | 'growing') {
     this.settings = settingsOf(options)
@@ -77,12 +78,17 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
     this.creator = options.creator
     this.dialect = options.dialect ?? (stubDialect as Dialect<C>)
     this.slots = SlotTable.create(slots(this.settings))
-    this.events = new PoolEvents<C>(() => {
-      this.slots.fastCheckin = !this.events.has('checkin') && !this.events.has('reset')
-    })
+    this.events = new PoolEvents<C>(() => this.openLanes())
+    this.slots.sessions.open(0, threadId)
+    this.openLanes()
     for (const [listener, event] of options.events ?? [])
       this.events.on(event, listener as PoolListeners<C>[typeof event])
     this.#local = this.settings.useThreadlocal ? new ThreadLocal<C>() : undefined
+  }
+
+  /** May attached threads lend idle connections to themselves? Then idle slots must be anybody's, in the order of their return. */
+  protected get lendsByItself(): boolean {
+    return false
   }
 
   /** Claims a record for this request; its slot is `leased`, or `opening` when it has no connection. May wait for one. */
@@ -96,6 +102,15 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
 
   /** @internal The one function that looks at waiters, idle records and capacity. Whatever has happened, call it at the end. */
   abstract serveWaiters(): void
+
+  /** @internal */
+  abstract records(): readonly ConnectionRecord<C>[]
+
+  /** @internal */
+  abstract recordOf(slot: number): ConnectionRecord<C> | undefined
+
+  /** @internal A thread has returned a connection without the coordinator, and there is work with it. */
+  abstract tidy(): void
 
   /** The pool's counts now; as a string, one line. */
   abstract status(): PoolStatus
@@ -203,16 +218,42 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
     if (generation === undefined || !this.slots.isCondemned(generation)) this.slots.invalidateAll()
   }
 
+  /** @internal Says in the table what threads may do by themselves, as things are now. */
+  openLanes(): void {
+    const { events, slots, settings } = this
+    this.#isWatched = isWatched()
+    const isExamined = settings.prePing || events.has('checkout')
+    slots.set(tableFlag.fastCheckout, this.lendsByItself && !isExamined)
+    slots.set(tableFlag.fastCheckin, !events.has('checkin') && !events.has('reset'))
+    slots.set(tableFlag.watched, this.#isWatched)
+  }
+
+  /** @internal An observer must hear of every lease. Nobody tells us when one subscribes, so this is looked at with every message. */
+  heedObservers(): void {
+    if (isWatched() !== this.#isWatched) this.openLanes()
+  }
+
+  /** @internal Must a connection be reset on its return? Not where the protocol says that no transaction is open: there is nothing to end. */
+  needsReset(connection: C | undefined): boolean {
+    if (connection === undefined || this.settings.resetOnReturn === 'none') return false
+    return this.dialect.inTransaction?.(connection) !== false
+  }
+
+  /** @internal The loan that a thread has made by itself. */
+  adopt(record: ConnectionRecord<C>, session: number): Checkout<C> {
+    return new Checkout<C>(this, record, { session, threadId: this.slots.sessions.threadId(session) })
+  }
+
   /** @internal */
   returnConnection(record: ConnectionRecord<C>): MaybePromise<void> {
     return this.doReturnConnection(record)
   }
 
-  /** @internal What a caller is told whose deadline has passed. */
-  timeoutError(request: CheckoutRequest<C>): TimeoutError {
-    const { phase } = request
-    const timeoutMs = request.timeoutMs ?? 0
-    const { checkedin, checkedout, waiting } = this.status()
+  /** @internal What a caller is told whose deadline has passed. `left`: how many callers it concerns do not count as waiting any more. */
+  timeoutError({ phase, timeoutMs: given }: Pick<CheckoutRequest<C>, 'phase' | 'timeoutMs'>, left = 0): TimeoutError {
+    const timeoutMs = given ?? 0
+    const { checkedin, checkedout, ...status } = this.status()
+    const waiting = status.waiting + left
     const total = checkedin + checkedout
     const doing = phase === 'wait' ? 'waiting for a connection' : `in the phase '${phase}'`
     const cause = this.lastConnectError
@@ -227,7 +268,7 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
   holders(): Record<number, number> {
     const holders: Record<number, number> = {}
     for (const session of this.slots.holders()) {
-      const id = this.threads.get(session) ?? -1
+      const id = this.slots.sessions.threadId(session)
       holders[id] = (holders[id] ?? 0) + 1
     }
     return holders

@@ -1,7 +1,8 @@
 import { monotonicMs } from '../base/clock.ts'
 import { within } from '../base/deadlines.ts'
 import { asError, bug, TimeoutError } from '../base/errors.ts'
-import type { SlotState } from '../slots/state.ts'
+import { slotFlag } from '../slots/layout.ts'
+import { isIdle, isLeased, type SlotState, sessionOf } from '../slots/state.ts'
 import type { Checkout } from './checkout.ts'
 import type { Pool } from './pool.ts'
 
@@ -14,8 +15,6 @@ export type FinalizeCallback<C> = (connection: C) => unknown
  */
 export class ConnectionRecord<C extends object> {
   readonly slot: number
-  /** The pool's generation when this record was made: one of before a `dispose()` is closed when it comes home. */
-  readonly epoch: number
   /** Facts about the connection: emptied, in place, when it is replaced (behaviours 235-238). */
   readonly info: Map<string, unknown> = new Map()
   /** Facts about the record: they outlive its connections (behaviour 239). */
@@ -24,17 +23,19 @@ export class ConnectionRecord<C extends object> {
   connection: C | undefined
   /** Opened for the present checkout, so it needs no ping (behaviour 166). */
   fresh = false
-  /** The present loan. */
+  /** The present loan, as far as the coordinator has heard of it: a thread that lends to itself tells nobody. See `loan`. */
   current: Checkout<C> | undefined
   /** How many connections have been opened here; 0: the record is new, and vanishes if its first open fails. */
   openings = 0
   readonly finalizeCallbacks: FinalizeCallback<C>[] = []
   readonly #pool: Pool<C>
+  /** The slot's word at the last loan that was made here: any other loan is one that a thread has made by itself. */
+  #lentWord = -1
 
-  constructor(pool: Pool<C>, slot: number, epoch: number) {
+  constructor(pool: Pool<C>, slot: number) {
     this.#pool = pool
     this.slot = slot
-    this.epoch = epoch
+    pool.slots.unmark(slot, slotFlag.retiring)
   }
 
   get state(): SlotState {
@@ -43,7 +44,45 @@ export class ConnectionRecord<C extends object> {
 
   /** True while a fairy holds this record's connection (behaviours 122, 123). */
   get inUse(): boolean {
-    return this.current !== undefined
+    const { state } = this
+    return state === 'leased' || (state === 'returning' && this.current !== undefined)
+  }
+
+  /** The present loan; one that a thread has made by itself is met here for the first time. */
+  get loan(): Checkout<C> | undefined {
+    return this.current?.isValid ? this.current : this.adopt()
+  }
+
+  /** True when the slot is lent by a thread's own claim, of which the coordinator has not heard. */
+  get isUnmet(): boolean {
+    const word = this.#pool.slots.word(this.slot)
+    return isLeased(word) && word !== this.#lentWord && this.current?.isValid !== true
+  }
+
+  /** Takes charge of a loan that a thread has made by itself. Undefined: there is none. */
+  adopt(): Checkout<C> | undefined {
+    if (!this.isUnmet) return undefined
+    const { current } = this
+    const session = sessionOf(this.#pool.slots.word(this.slot))
+    if (current?.borrower.session === session && current.moveOn()) return current
+    current?.supersede()
+    return this.#pool.adopt(this, session)
+  }
+
+  /** True when it was made before the last `dispose()`: it is closed when it comes home. */
+  get isRetiring(): boolean {
+    return this.#pool.slots.isMarked(this.slot, slotFlag.retiring)
+  }
+
+  /**
+   * Says in the slot whether its return is the coordinator's business: a transaction may be open, or a callback waits.
+   * Call it when nothing is under way on the connection, before whoever may return it can see that.
+   */
+  assess(): void {
+    const { slots } = this.#pool
+    const isSlow = this.finalizeCallbacks.length > 0 || this.#pool.needsReset(this.connection)
+    if (!isSlow) slots.unmark(this.slot, slotFlag.slow)
+    else slots.mark(this.slot, slotFlag.slow)
   }
 
   /** When the present connection began to open, in milliseconds of the process's monotonic clock. */
@@ -54,24 +93,42 @@ export class ConnectionRecord<C extends object> {
   /** Registers a callback for the next checkin of this connection (behaviour 241). */
   finalizeCallback(callback: FinalizeCallback<C>): void {
     this.finalizeCallbacks.push(callback)
+    this.#pool.slots.mark(this.slot, slotFlag.slow)
   }
 
-  /** Steps the slot; the caller holds it, so a lost race is a fault of ours. Returns the slot's new word. */
-  become(to: SlotState, session?: number): number {
+  /** Steps the slot; the caller holds it, so a lost race is a fault of ours. */
+  become(to: SlotState, session?: number): void {
+    if (!this.attempt(this.#pool.slots.word(this.slot), to, session)) {
+      throw bug(`slot ${this.slot} changed under its holder on its way to ${to}`)
+    }
+  }
+
+  /** Steps the slot from just this word; false when another thread was faster. */
+  attempt(word: number, to: SlotState, session?: number): boolean {
+    const next = this.#pool.slots.step(this.slot, word, to, session)
+    if (next !== -1 && to === 'leased') this.#lentWord = next
+    return next !== -1
+  }
+
+  /** From idle to `reserved`: nobody can borrow it then. False when another thread has borrowed it. */
+  reserve(): boolean {
     const { slots } = this.#pool
     const word = slots.word(this.slot)
-    const next = slots.step(this.slot, word, to, session)
-    if (next === -1) throw bug(`slot ${this.slot} changed under its holder on its way to ${to}`)
-    return next
+    return isIdle(word) && this.attempt(word, 'reserved')
   }
 
   /** Why the connection must be replaced before it is lent, or undefined (behaviours 106, 107). */
   get staleness(): 'lost' | 'age' | 'pool invalidated' | 'soft mark' | undefined {
-    const { slots, settings, dialect } = this.#pool
-    if (this.connection !== undefined && dialect.isLost?.(this.connection)) return 'lost'
+    const { slots, settings } = this.#pool
+    if (this.isLost) return 'lost'
     if (settings.recycleMs >= 0 && monotonicMs() - slots.openedAt(this.slot) > settings.recycleMs) return 'age'
     if (slots.isCondemned(slots.generation(this.slot))) return 'pool invalidated'
-    return slots.isMarkedStale(this.slot) ? 'soft mark' : undefined
+    return slots.isMarked(this.slot, slotFlag.stale) ? 'soft mark' : undefined
+  }
+
+  /** True when the driver has said that the connection is gone. */
+  get isLost(): boolean {
+    return this.connection !== undefined && this.#pool.slots.isMarked(this.slot, slotFlag.lost)
   }
 
   /**
@@ -127,16 +184,18 @@ export class ConnectionRecord<C extends object> {
    * when idle, it is closed where it stands and reopened at its next checkout (behaviours 113-118).
    */
   async invalidate(error?: unknown, { soft = false }: { readonly soft?: boolean } = {}): Promise<void> {
-    if (this.current?.isValid) return this.current.invalidate(error, soft)
+    const { loan } = this
+    if (loan) return loan.invalidate(error, soft)
     const { connection, state } = this
     if (connection === undefined || (state !== 'idle' && state !== 'returning')) return
     if (soft) {
       await this.#pool.events.emit('softInvalidate', connection, this, error)
-      return this.#pool.slots.markStale(this.slot)
+      return this.#pool.slots.mark(this.slot, slotFlag.stale)
     }
     if (state === 'returning') return this.#closeInvalidated(connection, error)
-    // Reserved first: while the listeners run nobody may borrow what is about to be closed.
-    this.become('reserved')
+    // Reserved first: while the listeners run nobody may borrow what is about to be closed. A thread that borrows it at this
+    // very moment has it taken away.
+    if (!this.reserve()) return this.invalidate(error)
     try {
       await this.#closeInvalidated(connection, error)
     } finally {

@@ -4,6 +4,9 @@ import type { Fairy } from '../fairies/fairy.ts'
 import type { CheckoutTrace } from '../observe/trace.ts'
 import type { Checkout } from './checkout.ts'
 
+/** Why a request leaves that its thread has no caller for any more. */
+export const notNeeded: unique symbol = Symbol('not needed')
+
 /** Who borrows: a session's number in the slot table, and the thread behind it. */
 export interface Borrower {
   /** 0 is the coordinator's own thread. */

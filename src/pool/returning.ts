@@ -19,7 +19,7 @@ export function giveBack<C extends object>(
 ): MaybePromise<void> {
   const { events } = pool
   const quick = checkout.isQuiet && !needsReset(pool, checkout, record.connection) && !events.has('reset')
-  if (quick && !events.has('checkin') && record.finalizeCallbacks.length === 0 && !isLost(pool, record)) {
+  if (quick && !events.has('checkin') && record.finalizeCallbacks.length === 0 && !record.isLost) {
     record.current = undefined
     return pool.returnConnection(record)
   }
@@ -33,7 +33,7 @@ async function giveBackSlowly<C extends object>(
 ): Promise<void> {
   try {
     await checkout.quieten()
-    if (isLost(pool, record)) throw new DisconnectionError('The connection was lost while it was out.')
+    if (record.isLost) throw new DisconnectionError('The connection was lost while it was out.')
     await reset(pool, checkout, record, record.connection)
   } catch (error) {
     // Hidden from the closer: the work was done, and the connection is replaced (behaviours 184, 283).
@@ -43,9 +43,6 @@ async function giveBackSlowly<C extends object>(
   }
   await checkin(pool, record)
 }
-
-const isLost = <C extends object>(pool: Pool<C>, record: ConnectionRecord<C>): boolean =>
-  record.connection !== undefined && pool.dialect.isLost?.(record.connection) === true
 
 /** The invalidate event where nothing may stop the invalidation: a listener's failure is logged (behaviour 288). */
 export async function dispatchInvalidate<C extends object>(
@@ -70,10 +67,15 @@ export async function checkin<C extends object>(pool: Pool<C>, record: Connectio
   }
 }
 
+/** The same for a loan that has ended badly; its slot is `closing` already. */
+export async function closeAndCheckin<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>): Promise<void> {
+  await record.closeConnection('abrupt')
+  await checkin(pool, record)
+}
+
 function needsReset<C extends object>(pool: Pool<C>, checkout: Checkout<C>, connection: C | undefined): boolean {
   if (connection === undefined || pool.settings.resetOnReturn === 'none') return false
-  // Where the protocol says that no transaction is open, there is nothing to roll back or to commit.
-  return checkout.resetAgent !== undefined || pool.dialect.inTransaction?.(connection) !== false
+  return checkout.resetAgent !== undefined || pool.needsReset(connection)
 }
 
 /** Reset event, then agent or dialect, within `resetTimeoutMs` (behaviours 176-185). */

@@ -1,8 +1,16 @@
-interface Entry {
+/** One request that waits for its answer. */
+export interface Entry {
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
   /** Held while the answer is due: what must not be collected meanwhile. */
   readonly pinned: object | undefined
+  /** Where it counts as in flight: told before whoever awaits the answer. */
+  readonly counter: InFlight | undefined
+}
+
+/** Counts its own requests that are in flight. */
+export interface InFlight {
+  inFlight: number
 }
 
 /** Requests that wait for an answer, by number. Every one settles: by its answer, or with all others when the port dies. */
@@ -16,35 +24,46 @@ export class Ledger {
     this.#onChange = onChange
   }
 
+  /** A number that no other request has. */
+  nextId(): number {
+    return ++this.#lastId
+  }
+
   /** Opens a request: `send` gets its number, the promise its answer. `pinned` is held until then. */
-  open(send: (id: number) => void, pinned?: object): Promise<unknown> {
+  open(send: (id: number) => void, pinned?: object, counter?: InFlight): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const id = ++this.#lastId
-      this.#entries.set(id, { resolve, reject, pinned })
+      const id = this.nextId()
+      this.#entries.set(id, { resolve, reject, pinned, counter })
+      if (counter) counter.inFlight++
       if (this.#entries.size === 1) this.#onChange(true)
       send(id)
     })
   }
 
   resolve(id: number, value: unknown): boolean {
-    return this.#take(id, entry => entry.resolve(value))
+    const entry = this.take(id)
+    entry?.resolve(value)
+    return entry !== undefined
   }
 
   /** False when nobody waits under this number any more. */
   reject(id: number, error: unknown): boolean {
-    return this.#take(id, entry => entry.reject(error))
+    const entry = this.take(id)
+    entry?.reject(error)
+    return entry !== undefined
   }
 
   rejectAll(error: unknown): void {
     for (const id of [...this.#entries.keys()]) this.reject(id, error)
   }
 
-  #take(id: number, settle: (entry: Entry) => void): boolean {
+  /** Closes a request; whoever takes it settles it. Undefined when nobody waits under this number any more. */
+  take(id: number): Entry | undefined {
     const entry = this.#entries.get(id)
-    if (entry === undefined) return false
+    if (entry === undefined) return undefined
     this.#entries.delete(id)
+    if (entry.counter) entry.counter.inFlight--
     if (this.#entries.size === 0) this.#onChange(false)
-    settle(entry)
-    return true
+    return entry
   }
 }

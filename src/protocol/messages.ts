@@ -8,20 +8,25 @@ import type { WireError } from './wire-error.ts'
 
 /** Kinds of messages. The numbers are on the wire only. */
 export const kind = {
-  connect: 0,
-  leave: 1,
-  call: 2,
-  end: 3,
-  invalidate: 4,
-  detach: 5,
-  cursor: 6,
-  read: 7,
-  release: 8,
-  control: 9,
-  grant: 10,
-  answer: 11,
-  failure: 12,
-  handle: 13,
+  ask: 0,
+  connect: 1,
+  leave: 2,
+  late: 3,
+  freed: 4,
+  call: 5,
+  end: 6,
+  invalidate: 7,
+  detach: 8,
+  cursor: 9,
+  read: 10,
+  release: 11,
+  control: 12,
+  grant: 13,
+  dismissed: 14,
+  bye: 15,
+  answer: 16,
+  failure: 17,
+  handle: 18,
 } as const
 
 /** How a worker can end a lease. */
@@ -29,10 +34,16 @@ export type RemoteEnd = 'closed' | 'collected' | 'task ended'
 
 /** From a worker to the coordinator. */
 export type Request =
-  /** I want a connection. `timeoutMs` null: for ever; undefined: as the pool says. */
-  | readonly [kind: typeof kind.connect, id: number, timeoutMs: number | null | undefined]
+  /** One of my callers waits: I want one more connection, for whoever of them is first then. */
+  | readonly [kind: typeof kind.ask, id: number]
+  /** I want a connection now or never. */
+  | readonly [kind: typeof kind.connect, id: number]
   /** I do not want the connection of request `id` any more. If it is granted already, take it back. */
   | readonly [kind: typeof kind.leave, id: number]
+  /** A caller of mine has waited `timeoutMs`, lately by this `ask`: what is there to be said? The answer is a failure. */
+  | readonly [kind: typeof kind.late, id: number, timeoutMs: number, ask: number]
+  /** I have returned a connection by myself, or need one no more that is on its way to me, and somebody waits. */
+  | readonly [kind: typeof kind.freed]
   /** Call a method of the lease's connection (`target` 0), or of a handle of it. */
   | readonly [
       kind: typeof kind.call,
@@ -58,11 +69,16 @@ export type Request =
 
 /** From the coordinator to a worker. */
 export type Reply =
-  | readonly [kind: typeof kind.grant, id: number, lease: number]
+  /** `isOffer`: it has to be accepted in the slot; until then it can be taken back. */
+  | readonly [kind: typeof kind.grant, id: number, lease: number, isOffer: boolean]
+  /** Nobody waited in your thread when it was your turn: ask again when somebody does. */
+  | readonly [kind: typeof kind.dismissed, id: number]
+  /** The pool is shared no more. Close the port when you have read this. */
+  | readonly [kind: typeof kind.bye]
   | readonly [kind: typeof kind.answer, id: number, value: unknown, buffers: readonly Uint8Array[] | undefined]
   | readonly [kind: typeof kind.failure, id: number, error: WireError]
   /** The result can't be cloned; it stays on the coordinator, under this number, as long as the lease. */
-  | readonly [kind: typeof kind.handle, id: number, target: number]
+  | readonly [kind: typeof kind.handle, id: number, target: number, lease: number]
 
 /** What a worker says when it attaches, by `postMessageToThread`. */
 export interface Hello {
@@ -80,7 +96,10 @@ export interface Welcome {
   readonly useThreadlocal: boolean
   readonly traceCheckouts: boolean
   readonly timeoutMs: number | null
-  readonly poolSize: number
+  readonly useLifo: boolean
+  readonly recycleMs: number
+  /** The most connections the pool can have; null: no limit. */
+  readonly limit: number | null
   readonly dialect: string
   /** The methods a worker may call; undefined: any. */
   readonly methods: readonly string[] | undefined

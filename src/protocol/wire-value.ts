@@ -11,18 +11,25 @@ export interface WireValue {
   readonly nature: 'plain' | 'foreign' | 'stuck'
 }
 
-interface Walk {
-  /** What became of each object met so far. A ring that holds a Buffer is the one thing that keeps no identity. */
-  readonly seen: Map<object, unknown>
-  buffers: Uint8Array[] | undefined
-  nature: 'plain' | 'foreign' | 'stuck'
-}
+/** What a walk has found out. Numbers that are or-ed together: this is on the path of every call and every row. */
+const plain = 0
+const foreign = 1
+const stuck = 2
+const buffered = 4
+/** Deeper than a result of rows, or a ring: it has to be walked with a memory of what has been seen. */
+const deep = 8
+
+/** Result, rows, row, value: one level more, for an array or a small JSON document in a column. */
+const shallow = 5
 
 /** A value as it should be posted. Only what contains a Buffer is copied; everything else is passed as it is. */
 export function toWireValue(value: unknown): WireValue {
-  const walk: Walk = { seen: new Map(), buffers: undefined, nature: 'plain' }
-  const copy = visit(value, walk)
-  return { value: copy, buffers: walk.buffers, nature: walk.nature }
+  let found = survey(value, shallow)
+  if (found & deep) found = surveyDeep(value, new Set())
+  const nature = found & stuck ? 'stuck' : found & foreign ? 'foreign' : 'plain'
+  if (!(found & buffered)) return { value, buffers: undefined, nature }
+  const buffers: Uint8Array[] = []
+  return { value: copy(value, new Map(), buffers), buffers, nature }
 }
 
 /** The value on the far side, in place. */
@@ -31,67 +38,99 @@ export function fromWireValue(value: unknown, buffers: readonly Uint8Array[] | u
   return value
 }
 
-function visit(value: unknown, walk: Walk): unknown {
-  if (typeof value === 'function' || typeof value === 'symbol') walk.nature = 'stuck'
-  if (typeof value !== 'object' || value === null) return value
-  if (ArrayBuffer.isView(value) && !Buffer.isBuffer(value)) return value
-  if (walk.seen.has(value)) return walk.seen.get(value)
-  walk.seen.set(value, value)
-  const copy = visitObject(value, walk)
-  if (copy !== value) walk.seen.set(value, copy)
-  return copy
+/** Without a memory, so that nothing is allocated; gives up at once where it goes too deep. */
+function survey(value: unknown, levels: number): number {
+  if (typeof value === 'function' || typeof value === 'symbol') return stuck
+  if (typeof value !== 'object' || value === null) return plain
+  if (levels === 0) return deep
+  let found = plain
+  if (Array.isArray(value)) {
+    for (const item of value) {
+      if (isScalar(item)) continue
+      found |= survey(item, levels - 1)
+      if (found & deep) return deep
+    }
+    return found
+  }
+  const kind = kindOf(value)
+  if (kind !== 'record') return kind === 'collection' ? deep : natures[kind]
+  for (const key in value) {
+    const item: unknown = (value as Record<string, unknown>)[key]
+    if (isScalar(item)) continue
+    found |= survey(item, levels - 1)
+    if (found & deep) return deep
+  }
+  return found
 }
 
-function visitObject(value: object, walk: Walk): unknown {
-  if (Buffer.isBuffer(value)) {
-    const copy = new Uint8Array(value)
-    walk.buffers ??= []
-    walk.buffers.push(copy)
-    return copy
-  }
-  if (Array.isArray(value)) return visitArray(value, walk)
-  if (value instanceof Map) return visitMap(value, walk)
-  if (value instanceof Set) return visitSet(value, walk)
-  if (value instanceof Date) return value
+function surveyDeep(value: unknown, seen: Set<object>): number {
+  if (typeof value === 'function' || typeof value === 'symbol') return stuck
+  if (typeof value !== 'object' || value === null || seen.has(value)) return plain
+  seen.add(value)
+  const kind = kindOf(value)
+  if (kind !== 'record' && kind !== 'collection') return natures[kind]
+  let found = plain
+  for (const item of itemsOf(value)) if (!isScalar(item)) found |= surveyDeep(item, seen)
+  return found
+}
+
+type Kind = 'record' | 'collection' | 'buffer' | 'clonable' | 'foreign'
+
+const natures = { buffer: buffered, clonable: plain, foreign } as const
+
+const isScalar = (value: unknown): boolean =>
+  value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')
+
+function kindOf(value: object): Kind {
   const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype === Object.prototype || prototype === null) return visitRecord(value as Record<string, unknown>, walk)
-  if (walk.nature === 'plain') walk.nature = 'foreign'
-  return value
+  if (prototype === Object.prototype || prototype === null) return 'record'
+  if (Array.isArray(value) || value instanceof Map || value instanceof Set) return 'collection'
+  if (ArrayBuffer.isView(value)) return Buffer.isBuffer(value) ? 'buffer' : 'clonable'
+  return value instanceof Date ? 'clonable' : 'foreign'
 }
 
-function visitArray(array: readonly unknown[], walk: Walk): readonly unknown[] {
-  let copy: unknown[] | undefined
-  for (let i = 0; i < array.length; i++) {
-    const item = array[i]
-    if ((typeof item !== 'object' && typeof item !== 'function' && typeof item !== 'symbol') || item === null) continue
-    const visited = visit(item, walk)
-    if (visited === item) continue
-    copy ??= [...array]
-    copy[i] = visited
+function itemsOf(value: object): Iterable<unknown> {
+  if (Array.isArray(value) || value instanceof Set) return value
+  return value instanceof Map ? [...value].flat() : Object.values(value)
+}
+
+/** Every container is copied, and registered before its contents are: a ring stays a ring. */
+function copy(value: unknown, copies: Map<object, unknown>, buffers: Uint8Array[]): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (copies.has(value)) return copies.get(value)
+  const again = (item: unknown): unknown => copy(item, copies, buffers)
+  const register = <T>(twin: T): T => {
+    copies.set(value, twin)
+    return twin
   }
-  return copy ?? array
-}
-
-function visitRecord(record: Record<string, unknown>, walk: Walk): Record<string, unknown> {
-  let copy: Record<string, unknown> | undefined
-  for (const key in record) {
-    const item = record[key]
-    if ((typeof item !== 'object' && typeof item !== 'function' && typeof item !== 'symbol') || item === null) continue
-    const visited = visit(item, walk)
-    if (visited === item) continue
-    copy ??= { ...record }
-    copy[key] = visited
+  if (Buffer.isBuffer(value)) {
+    buffers.push(register(new Uint8Array(value)))
+    return copies.get(value)
   }
-  return copy ?? record
-}
-
-function visitMap(map: Map<unknown, unknown>, walk: Walk): Map<unknown, unknown> {
-  const copy = [...map].map(([key, item]) => [key, visit(key, walk), item, visit(item, walk)] as const)
-  const isSame = copy.every(([key, visitedKey, item, visited]) => key === visitedKey && item === visited)
-  return isSame ? map : new Map(copy.map(([, key, , item]) => [key, item]))
-}
-
-function visitSet(set: Set<unknown>, walk: Walk): Set<unknown> {
-  const copy = [...set].map(item => visit(item, walk))
-  return copy.every(item => set.has(item)) ? set : new Set(copy)
+  if (Array.isArray(value)) {
+    const twin = register<unknown[]>([])
+    // By index, so that holes stay holes.
+    twin.length = value.length
+    value.forEach((item, i) => {
+      twin[i] = again(item)
+    })
+    return twin
+  }
+  if (value instanceof Set) {
+    const twin = register(new Set<unknown>())
+    for (const item of value) twin.add(again(item))
+    return twin
+  }
+  if (value instanceof Map) {
+    const twin = register(new Map<unknown, unknown>())
+    for (const [key, item] of value) twin.set(again(key), again(item))
+    return twin
+  }
+  if (kindOf(value) !== 'record') return value
+  const twin = register<Record<string, unknown>>(Object.getPrototypeOf(value) === null ? Object.create(null) : {})
+  for (const [key, item] of Object.entries(value)) {
+    // A key '__proto__' of its own must stay one.
+    Object.defineProperty(twin, key, { value: again(item), writable: true, enumerable: true, configurable: true })
+  }
+  return twin
 }

@@ -1,12 +1,12 @@
 /** Where things stand in the table's Int32 words. A change here is a change of `layoutVersion`. */
-export const layoutVersion = 1
+export const layoutVersion = 2
 
 /** The header: one word each. Ticks are compared by signed difference, so they may wrap. */
 export const header = {
   version: 0,
   /** Slots in the table now. */
   capacity: 1,
-  /** Callers waiting at the coordinator. Only the coordinator writes it, so no death can leave it wrong. */
+  /** Requests waiting at the coordinator. Only the coordinator writes it, so no death can leave it wrong. */
   waiters: 2,
   /** The invalidation clock: advanced by every open and every invalidation. */
   clock: 3,
@@ -15,10 +15,26 @@ export const header = {
   /** Counts returns: the order of the idle. */
   returns: 5,
   flags: 6,
+  /** The highest session number that has been given out: rows beyond it are nobody's. */
+  sessions: 7,
 } as const
 
 /** Words of the header. */
 export const headerWords = 16
+
+/** A session's row, as offsets from its first word. Row 0 is the coordinator's own thread. */
+export const sessionRow = {
+  /** 1 as long as the session may claim. */
+  open: 0,
+  threadId: 1,
+  /** Its requests that wait at the coordinator. Coordinator only. */
+  asks: 2,
+  /** Its callers that wait, in its own queue. Written by the thread itself; without an ask it concerns nobody else. */
+  waiting: 3,
+} as const
+
+/** Words of a session's row. */
+export const sessionRowWords = 4
 
 /** A slot's row, as offsets from its first word. */
 export const row = {
@@ -37,14 +53,26 @@ export const row = {
 /** Words of a slot's row. */
 export const rowWords = 8
 
-/** Flags of the header. */
+/** Flags of the header. Coordinator only. */
 export const tableFlag = {
+  /** A thread may lend an idle slot to itself: nobody wants to see the checkout, or to examine the connection. */
+  fastCheckout: 1,
   /** `close()` needs no answer: no checkin or reset listener wants to see it, or to fail it. */
-  fastCheckin: 1,
+  fastCheckin: 2,
+  /** Somebody observes every lease: none may begin or end without the coordinator. */
+  watched: 4,
+  /** There are more records than the pool keeps: the coordinator decides at each return which is one too many. */
+  overflowing: 8,
 } as const
 
 /** Flags of a slot. */
 export const slotFlag = {
   /** Softly invalidated: replace it at its next checkout. Opening clears it. */
   stale: 1,
+  /** The driver says that the connection is gone. Opening clears it. */
+  lost: 2,
+  /** Its return is the coordinator's business: a transaction may be open, a result stays, a callback waits. */
+  slow: 4,
+  /** Made before the last `dispose()`: it is closed when it comes home. Only a new record clears it. */
+  retiring: 8,
 } as const

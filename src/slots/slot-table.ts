@@ -1,11 +1,18 @@
 import { bug } from '../base/errors.ts'
 import { header, headerWords, layoutVersion, row, rowWords, slotFlag, tableFlag } from './layout.ts'
+import { SessionRows, sessionWords } from './session-rows.ts'
 import { nextWord, type SlotState, sessionOf, stateOf } from './state.ts'
 
 /** A table without a fixed size reserves address space for this many slots, and uses memory as it grows. */
 const growthLimit = 65_536
 
-const bytes = (slots: number): number => (headerWords + slots * rowWords) * Int32Array.BYTES_PER_ELEMENT
+/** Where the slots begin. */
+const firstRow = headerWords + sessionWords
+
+const bytes = (slots: number): number => (firstRow + slots * rowWords) * Int32Array.BYTES_PER_ELEMENT
+
+/** Any of these, and the connection must be replaced before it is lent. */
+const spent = slotFlag.stale | slotFlag.lost | slotFlag.retiring
 
 /** Counts of slots by state. */
 export type SlotCounts = Record<SlotState, number>
@@ -17,9 +24,11 @@ export type SlotCounts = Record<SlotState, number>
  */
 export class SlotTable {
   #words: Int32Array
+  #sessions: SessionRows
 
   private constructor(words: Int32Array) {
     this.#words = words
+    this.#sessions = new SessionRows(words)
   }
 
   /** A new table in this thread's own memory. `growing` tables start small and grow by `grow()`. */
@@ -51,7 +60,13 @@ export class SlotTable {
     const words = new Int32Array(shared)
     words.set(this.#words)
     this.#words = words
+    this.#sessions = new SessionRows(words)
     return shared
+  }
+
+  /** What is known of each attached thread. Look it up each time: `share()` moves it. */
+  get sessions(): SessionRows {
+    return this.#sessions
   }
 
   /** Doubles a growing table, in place; false when it has a fixed size or has reached the limit. Coordinator only. */
@@ -95,7 +110,7 @@ export class SlotTable {
     Atomics.store(this.#words, at + row.opened, this.#tick(header.clock))
     Atomics.store(this.#words, at + row.openedSeconds, Math.floor(nowMs / 1000))
     Atomics.store(this.#words, at + row.openedMs, Math.floor(nowMs % 1000))
-    Atomics.and(this.#words, at + row.flags, ~slotFlag.stale)
+    Atomics.and(this.#words, at + row.flags, slotFlag.retiring)
   }
 
   /** Stamps a return: call it before the step to `idle` or `empty`, so that whoever sees the state sees its order. */
@@ -132,13 +147,23 @@ export class SlotTable {
     return invalidation !== 0 && ((generation - invalidation) | 0) < 0
   }
 
-  /** Softly invalidates one slot's connection. */
-  markStale(slot: number): void {
-    Atomics.or(this.#words, this.#row(slot) + row.flags, slotFlag.stale)
+  /** Raises a flag of a slot. */
+  mark(slot: number, flag: number): void {
+    Atomics.or(this.#words, this.#row(slot) + row.flags, flag)
   }
 
-  isMarkedStale(slot: number): boolean {
-    return (Atomics.load(this.#words, this.#row(slot) + row.flags) & slotFlag.stale) !== 0
+  /** Lowers flags of a slot. */
+  unmark(slot: number, flags: number): void {
+    Atomics.and(this.#words, this.#row(slot) + row.flags, ~flags)
+  }
+
+  isMarked(slot: number, flags: number): boolean {
+    return (Atomics.load(this.#words, this.#row(slot) + row.flags) & flags) !== 0
+  }
+
+  /** True when a slot's connection may be lent as it is, but for its age. */
+  isFresh(slot: number): boolean {
+    return !this.isMarked(slot, spent) && !this.isCondemned(this.generation(slot))
   }
 
   get waiters(): number {
@@ -150,14 +175,30 @@ export class SlotTable {
     Atomics.store(this.#words, header.waiters, count)
   }
 
-  get fastCheckin(): boolean {
-    return (Atomics.load(this.#words, header.flags) & tableFlag.fastCheckin) !== 0
+  /** The table's flags, all at one moment. */
+  get flags(): number {
+    return Atomics.load(this.#words, header.flags)
+  }
+
+  /** True when this flag of the table is up. */
+  has(flag: number): boolean {
+    return (this.flags & flag) !== 0
   }
 
   /** Coordinator only. */
-  set fastCheckin(on: boolean) {
-    if (on) Atomics.or(this.#words, header.flags, tableFlag.fastCheckin)
-    else Atomics.and(this.#words, header.flags, ~tableFlag.fastCheckin)
+  set(flag: number, on: boolean): void {
+    if (on) Atomics.or(this.#words, header.flags, flag)
+    else Atomics.and(this.#words, header.flags, ~flag)
+  }
+
+  /** How many slots a session holds. */
+  heldBy(session: number): number {
+    return this.#countOf('leased', session)
+  }
+
+  /** How many slots are being opened for a session. */
+  openingFor(session: number): number {
+    return this.#countOf('opening', session)
   }
 
   /** How many slots are in each state; a snapshot that other threads may outdate while it is taken. */
@@ -165,6 +206,12 @@ export class SlotTable {
     const counts: SlotCounts = { empty: 0, opening: 0, idle: 0, reserved: 0, leased: 0, returning: 0, closing: 0 }
     for (let slot = 0; slot < this.capacity; slot++) counts[this.state(slot)]++
     return counts
+  }
+
+  /** Slots whose places are taken: neither free nor idle. */
+  get inUse(): number {
+    const { empty, idle } = this.counts()
+    return this.capacity - empty - idle
   }
 
   /** The session of each slot that is lent or on its way to or from a borrower. */
@@ -178,12 +225,21 @@ export class SlotTable {
     return holders
   }
 
+  #countOf(state: SlotState, session: number): number {
+    let count = 0
+    for (let slot = 0, slots = this.capacity; slot < slots; slot++) {
+      const word = this.word(slot)
+      if (sessionOf(word) === session && stateOf(word) === state) count++
+    }
+    return count
+  }
+
   #tick(counter: number): number {
     return (Atomics.add(this.#words, counter, 1) + 1) | 0
   }
 
   #row(slot: number): number {
     if (!(slot >= 0 && slot < this.capacity)) throw bug(`no slot ${slot} in a table of ${this.capacity}`)
-    return headerWords + slot * rowWords
+    return firstRow + slot * rowWords
   }
 }

@@ -16,14 +16,16 @@ export type SlotState = keyof typeof stateNumbers
 
 /**
  * The allowed steps. `reserved`: held by upkeep or by dispose; nobody lends a record it does not hold.
- * `opening → closing` is an open that failed. An `empty` slot has no connection and no user: its place is free, or its record waits at home.
+ * `opening → closing` is an open that failed. `leased → leased` is a new loan with nothing between: a holder accepts an offer,
+ * or hands on to another caller of its own thread. An `empty` slot has no connection and no user: its place is free, or its
+ * record waits at home.
  */
 export const allowedSteps = {
   empty: ['opening'],
   opening: ['leased', 'idle', 'closing'],
   idle: ['leased', 'reserved'],
   reserved: ['idle', 'closing'],
-  leased: ['returning', 'idle', 'closing'],
+  leased: ['leased', 'returning', 'idle', 'closing'],
   returning: ['idle', 'leased', 'closing'],
   closing: ['empty'],
 } as const satisfies Record<SlotState, readonly SlotState[]>
@@ -44,7 +46,8 @@ const sessionMask = (1 << sessionBits) - 1
 export const maxSession: number = sessionMask
 
 const names = Object.keys(stateNumbers) as SlotState[]
-const steps = new Set(names.flatMap(from => allowedSteps[from].map(to => stateNumbers[from] * 8 + stateNumbers[to])))
+/** By state, a bit for each state that may follow. */
+const steps = Int32Array.from(names, from => allowedSteps[from].reduce((bits, to) => bits | (1 << stateNumbers[to]), 0))
 
 /** The state in a slot's word. */
 export function stateOf(word: number): SlotState {
@@ -52,6 +55,12 @@ export function stateOf(word: number): SlotState {
   if (state === undefined) throw bug(`a slot's word can't be ${word}`)
   return state
 }
+
+/** True for the word of a slot that is idle: anybody may claim it. */
+export const isIdle = (word: number): boolean => word >>> stateShift === stateNumbers.idle
+
+/** True for the word of a slot that is lent. */
+export const isLeased = (word: number): boolean => word >>> stateShift === stateNumbers.leased
 
 /** The holder's session number in a slot's word. */
 export const sessionOf = (word: number): number => (word >>> leaseBits) & sessionMask
@@ -62,7 +71,7 @@ export const sessionOf = (word: number): number => (word >>> leaseBits) & sessio
  */
 export function nextWord(word: number, to: SlotState, session: number): number {
   const from = word >>> stateShift
-  if (!steps.has(from * 8 + stateNumbers[to])) throw bug(`a slot that is ${names[from]} can't become ${to}`)
+  if (((steps[from]! >> stateNumbers[to]) & 1) === 0) throw bug(`a slot that is ${names[from]} can't become ${to}`)
   const lease = to === 'leased' ? (word + 1) & leaseMask : word & leaseMask
   return (stateNumbers[to] << stateShift) | (session << leaseBits) | lease
 }

@@ -1,6 +1,5 @@
 import { InvalidRequestError, MethodNotAllowedError, StaleLeaseError } from '../base/errors.ts'
-import { isThenable } from '../base/maybe-async.ts'
-import type { BatchReader } from '../dialects/dialect.ts'
+import type { BatchReader, Outcome } from '../dialects/dialect.ts'
 import { kind, type Reply } from '../protocol/messages.ts'
 import { toWireError } from '../protocol/wire-error.ts'
 import { toWireValue } from '../protocol/wire-value.ts'
@@ -8,8 +7,11 @@ import { checkHandleMethod, checkMethod, iteratorMethod } from './allowed.ts'
 
 /** What the coordinator's end of `remote` needs of a checkout. */
 export interface Callable {
+  readonly lease: number
   readonly connection: object | undefined
-  call(target: object, method: string, args: readonly unknown[]): unknown
+  /** Results stay here as long as the lease lasts. */
+  retain(): void
+  call(target: object, method: string, args: readonly unknown[], outcome: Outcome): void
   read(args: readonly unknown[]): Promise<BatchReader>
 }
 
@@ -19,19 +21,19 @@ export interface CallRules {
   toWire?(result: unknown): unknown
 }
 
-/** Answers whose value only the serializer can judge, by whose they are: if they can't be cloned they become handles. */
-const origins = new WeakMap<Reply, RemoteCallee>()
+/** Sends a reply; `unsendable` is called instead where it turns out that it can't be cloned. */
+export type ReplySender = (reply: Reply, unsendable?: () => void) => void
 
 /** The `remote` transport on the coordinator: runs the calls of one lease, and keeps the results that can't travel. */
 export class RemoteCallee {
   readonly #callable: Callable
   readonly #rules: () => CallRules
-  readonly #reply: (reply: Reply) => void
+  readonly #reply: ReplySender
   readonly #inFlight = new Set<number>()
   #handles: Map<number, object> | undefined
   #lastHandle = 0
 
-  constructor(callable: Callable, rules: () => CallRules, reply: (reply: Reply) => void) {
+  constructor(callable: Callable, rules: () => CallRules, reply: ReplySender) {
     this.#callable = callable
     this.#rules = rules
     this.#reply = reply
@@ -48,23 +50,23 @@ export class RemoteCallee {
     if (!iterates && typeof Reflect.get(object, method) !== 'function') {
       throw new MethodNotAllowedError(`The connection has no method '${method}'.`)
     }
-    const result = iterates
-      ? (object as AsyncIterable<unknown>)[Symbol.asyncIterator]()
-      : this.#callable.call(object, method, args)
-    if (isThenable(result)) this.#settle(id, result, rules)
-    else this.#answer(id, rules.toWire ? rules.toWire(result) : result)
+    if (iterates) return this.#answer(id, (object as AsyncIterable<unknown>)[Symbol.asyncIterator]())
+    this.#callable.call(object, method, args, this.#await(id, rules))
   }
 
   /** Begins to read rows; the reader stays here under a handle's number. */
   cursor(id: number, args: readonly unknown[]): void {
-    this.#settle(id, this.#callable.read(args), { toWire: reader => this.#keep(reader as object) })
+    const outcome = this.#await(id, { toWire: reader => this.#keep(reader as object) })
+    this.#callable.read(args).then(outcome.resolve, outcome.reject)
   }
 
   /** The next batch of a reader, or its end. */
   read(id: number, target: number, what: 'read' | 'close'): void {
     const reader = this.#handle(target) as BatchReader
     if (what === 'close') this.#handles?.delete(target)
-    this.#settle(id, what === 'close' ? reader.close() : reader.read(), {})
+    const outcome = this.#await(id, {})
+    const work: Promise<unknown> = what === 'close' ? reader.close() : reader.read()
+    work.then(outcome.resolve, outcome.reject)
   }
 
   /** Nobody refers to this handle any more. */
@@ -81,41 +83,38 @@ export class RemoteCallee {
     this.#inFlight.clear()
   }
 
-  /** An answer that could not be cloned: it stays here as a handle. False: not an answer of a callee. */
-  static keepUnsendable(reply: Reply): boolean {
-    const callee = origins.get(reply)
-    if (callee === undefined || reply[0] !== kind.answer) return false
-    callee.#reply([kind.handle, reply[1], callee.#keep(reply[2] as object)])
-    return true
-  }
-
-  #settle(id: number, work: PromiseLike<unknown>, { toWire }: CallRules): void {
+  /** How a call ends that is in flight from now on. */
+  #await(id: number, rules: CallRules): Outcome {
     this.#inFlight.add(id)
-    work.then(
-      value => {
+    return {
+      resolve: value => {
         if (!this.#inFlight.delete(id)) return
         try {
-          this.#answer(id, toWire ? toWire(value) : value)
+          this.#answer(id, rules.toWire ? rules.toWire(value) : value)
         } catch (error) {
           this.#reply([kind.failure, id, toWireError(error)])
         }
       },
-      (error: unknown) => {
+      reject: error => {
         if (this.#inFlight.delete(id)) this.#reply([kind.failure, id, toWireError(error)])
       },
-    )
+    }
   }
 
   #answer(id: number, result: unknown): void {
     const { value, buffers, nature } = toWireValue(result)
-    if (nature === 'stuck' || hasMethods(result))
-      return this.#reply([kind.handle, id, this.#keep(Object(result) as object)])
-    const reply: Reply = [kind.answer, id, value, buffers]
-    if (nature === 'foreign') origins.set(reply, this)
-    this.#reply(reply)
+    if (nature === 'stuck' || hasMethods(result)) return this.#handOver(id, Object(result) as object)
+    // What only the serializer can judge stays here as a handle if it can't be cloned.
+    const unsendable = nature === 'foreign' ? () => this.#handOver(id, value as object) : undefined
+    this.#reply([kind.answer, id, value, buffers], unsendable)
+  }
+
+  #handOver(id: number, result: object): void {
+    this.#reply([kind.handle, id, this.#keep(result), this.#callable.lease])
   }
 
   #keep(object: object): number {
+    this.#callable.retain()
     this.#handles ??= new Map()
     this.#handles.set(++this.#lastHandle, object)
     return this.#lastHandle

@@ -1,42 +1,44 @@
 import type { MessagePort } from 'node:worker_threads'
 import { CoordinatorLostError, NotClonableError } from '../base/errors.ts'
-import { Ledger } from '../protocol/ledger.ts'
-import { type FlushTime, Mailbox } from '../protocol/mailbox.ts'
+import { type InFlight, Ledger } from '../protocol/ledger.ts'
+import { Mailbox } from '../protocol/mailbox.ts'
 import { kind, type Reply, type Request } from '../protocol/messages.ts'
 import { fromWireError } from '../protocol/wire-error.ts'
 import { fromWireValue, toWireValue } from '../protocol/wire-value.ts'
 
-/** A result that has stayed on the coordinator, by number. */
-export class StayedResult {
-  readonly target: number
-  constructor(target: number) {
-    this.target = target
-  }
+/** A bit each. */
+const reasons = { answers: 1, waiters: 2 } as const
+
+type Reason = keyof typeof reasons
+
+/** What a caller is told that no request of its own waits for. */
+export interface CallerOwner {
+  granted(id: number, lease: number, isOffer: boolean): void
+  refused(id: number, error: unknown): void
+  dismissed(id: number): void
+  /** What stands for a result that has stayed on the coordinator under the number `target`. */
+  stayed(lease: number, target: number, pinned: object): unknown
+  lost(error: CoordinatorLostError): void
 }
 
 /** The `remote` transport in a worker: requests out, answers in, and every one of them settles, by its answer or by the port's end. */
 export class RemoteCaller {
   readonly #mailbox: Mailbox<Request, Reply>
   readonly #ledger: Ledger
-  readonly #onGrantNobodyWants: (lease: number) => void
-  readonly #onLost: (error: CoordinatorLostError) => void
+  readonly #owner: CallerOwner
+  /** For what somebody in this thread waits: as long as that is anything, the port keeps the thread alive. */
+  #reasons = 0
   #lost: CoordinatorLostError | undefined
 
-  constructor(
-    port: MessagePort,
-    onGrantNobodyWants: (lease: number) => void,
-    onLost: (error: CoordinatorLostError) => void,
-    flushTime: FlushTime = 'microtask',
-  ) {
-    this.#onGrantNobodyWants = onGrantNobodyWants
-    this.#onLost = onLost
-    this.#ledger = new Ledger(waiting => this.#mailbox.keepAlive(waiting))
-    const owner = {
+  constructor(port: MessagePort, owner: CallerOwner) {
+    this.#owner = owner
+    this.#ledger = new Ledger(waiting => this.keepAlive('answers', waiting))
+    const mailboxOwner = {
       receive: (reply: Reply) => this.#receive(reply),
       unsendable: (request: Request, error: unknown) => this.#unsendable(request, error),
       closed: () => this.#closed(),
     }
-    this.#mailbox = new Mailbox<Request, Reply>(port, owner, flushTime)
+    this.#mailbox = new Mailbox<Request, Reply>(port, mailboxOwner, 'microtask')
   }
 
   /** Why the coordinator is gone, once it is. */
@@ -44,10 +46,21 @@ export class RemoteCaller {
     return this.#lost
   }
 
-  /** Sends a request and settles with its answer. `pinned` is held until then. */
-  ask(request: (id: number) => Request, pinned?: object): Promise<unknown> {
+  /** A number for a request whose answer its owner looks out for itself. */
+  nextId(): number {
+    return this.#ledger.nextId()
+  }
+
+  keepAlive(reason: Reason, on: boolean): void {
+    const before = this.#reasons
+    this.#reasons = on ? before | reasons[reason] : before & ~reasons[reason]
+    if ((before === 0) !== (this.#reasons === 0)) this.#mailbox.keepAlive(on)
+  }
+
+  /** Sends a request and settles with its answer. `pinned` is held until then, and `counter` counts it. */
+  ask(request: (id: number) => Request, pinned?: object, counter?: InFlight): Promise<unknown> {
     if (this.#lost) return Promise.reject(this.#lost)
-    return this.#ledger.open(id => this.#mailbox.post(request(id)), pinned)
+    return this.#ledger.open(id => this.#mailbox.post(request(id)), pinned, counter)
   }
 
   /** Sends a message that has no answer. */
@@ -60,28 +73,46 @@ export class RemoteCaller {
     this.#mailbox.transfer(request, port)
   }
 
-  /** Calls a method of a lease's connection or handle; arguments keep their Buffers. */
-  call(lease: number, target: number, method: string, args: readonly unknown[], pinned: object): Promise<unknown> {
+  /** Calls a method of a lease's connection or handle; arguments keep their Buffers. A result that stays behind becomes a handle. */
+  call(
+    lease: number,
+    target: number,
+    method: string,
+    args: readonly unknown[],
+    pinned: object,
+    counter?: InFlight,
+  ): Promise<unknown> {
     const { value, buffers, nature } = toWireValue(args)
     if (nature === 'stuck') return Promise.reject(notClonable(method))
-    return this.ask(id => [kind.call, id, lease, target, method, value as readonly unknown[], buffers], pinned)
+    const request = (id: number): Request => [
+      kind.call,
+      id,
+      lease,
+      target,
+      method,
+      value as readonly unknown[],
+      buffers,
+    ]
+    return this.ask(request, pinned, counter)
   }
 
   #receive(reply: Reply): void {
     switch (reply[0]) {
       case kind.grant:
-        // Its caller has left, by deadline or abort, while the grant was under way.
-        if (!this.#ledger.resolve(reply[1], reply[2])) this.#onGrantNobodyWants(reply[2])
+        if (!this.#ledger.resolve(reply[1], reply[2])) this.#owner.granted(reply[1], reply[2], reply[3])
         return
+      case kind.dismissed:
+        return this.#owner.dismissed(reply[1])
+      case kind.bye:
+        this.#closed()
+        return this.#mailbox.close()
       case kind.answer:
         this.#ledger.resolve(reply[1], fromWireValue(reply[2], reply[3]))
         return
       case kind.failure:
-        this.#ledger.reject(reply[1], fromWireError(reply[2]))
-        return
+        return this.#failed(reply[1], fromWireError(reply[2]))
       case kind.handle:
-        this.#ledger.resolve(reply[1], new StayedResult(reply[2]))
-        return
+        return this.#stayed(reply[1], reply[2], reply[3])
       default:
         reply satisfies never
     }
@@ -97,11 +128,21 @@ export class RemoteCaller {
     if (typeof request[1] === 'number') this.#ledger.reject(request[1], notClonable(method, cause))
   }
 
+  #stayed(id: number, target: number, lease: number): void {
+    const entry = this.#ledger.take(id)
+    if (entry) entry.resolve(this.#owner.stayed(lease, target, entry.pinned!))
+  }
+
+  #failed(id: number, error: unknown): void {
+    if (!this.#ledger.reject(id, error)) this.#owner.refused(id, error)
+  }
+
   #closed(): void {
+    if (this.#lost) return
     const error = new CoordinatorLostError('The thread that owns this pool has ended, or has stopped sharing it.')
     this.#lost = error
     this.#ledger.rejectAll(error)
-    this.#onLost(error)
+    this.#owner.lost(error)
   }
 }
 

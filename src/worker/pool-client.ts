@@ -8,7 +8,7 @@ import { PoolStatus } from '../observe/status.ts'
 import { CheckoutTrace } from '../observe/trace.ts'
 import { kind } from '../protocol/messages.ts'
 import { RemoteLease } from './remote-lease.ts'
-import { currentScope } from './task-scope.ts'
+import { currentScope, type TaskScope } from './task-scope.ts'
 import type { Wire } from './wire.ts'
 
 /** Options of one checkout. */
@@ -19,8 +19,7 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal
 }
 
-/** The coordinator says when a deadline has passed, for it knows who holds what. Where it is too busy to say so, the worker does, this much later. */
-const graceMs = 100
+const checks = { timeoutMs: orNull(isDuration), signal: isSignal }
 
 /** A pool that another thread owns, with the verbs it has there: the same code runs in both. */
 export class PoolClient<C extends object = object> {
@@ -44,25 +43,14 @@ export class PoolClient<C extends object = object> {
    * Checks a connection out. With the pool's `useThreadlocal`, nested calls in this thread share one.
    * @throws {TimeoutError} `timeoutMs` has passed; {CoordinatorLostError} the pool is gone; the creator's own error; the signal's reason.
    */
-  async connect(options: ConnectOptions = {}): Promise<Fairy<C>> {
-    const patience = this.#patience(options)
-    const trace = this.#trace(this.connect)
-    try {
-      if (this.#local === undefined) return await this.#borrow(patience, options, trace, undefined)
-      return await this.#local.connect(patience, () => this.#borrow(patience, options, trace, this.#local))
-    } finally {
-      patience.end()
-    }
+  connect(options?: ConnectOptions): Promise<Fairy<C>> {
+    if (this.#local === undefined) return this.#borrow(options, this.connect)
+    return this.#connectNested(this.#local, options ?? {})
   }
 
   /** Checks a connection out for this caller alone, whatever `useThreadlocal` says (behaviour 18). */
-  async uniqueConnection(options: ConnectOptions = {}): Promise<Fairy<C>> {
-    const patience = this.#patience(options)
-    try {
-      return await this.#borrow(patience, options, this.#trace(this.uniqueConnection), undefined)
-    } finally {
-      patience.end()
-    }
+  uniqueConnection(options?: ConnectOptions): Promise<Fairy<C>> {
+    return this.#borrow(options, this.uniqueConnection)
   }
 
   /** Checks a connection out for as long as `work` takes; it goes back whatever happens. */
@@ -91,54 +79,105 @@ export class PoolClient<C extends object = object> {
     return this.#wire.control('dispose')
   }
 
-  async #borrow(
-    patience: Patience,
-    options: ConnectOptions,
-    trace: CheckoutTrace | undefined,
-    home: ThreadLocal<C> | undefined,
-  ): Promise<Fairy<C>> {
-    if (patience.gone) throw patience.gone.reason
-    const { caller } = this.#wire
-    // Looked up now, in the caller's own context: the grant arrives in the port's.
+  async #connectNested(local: ThreadLocal<C>, options: ConnectOptions): Promise<Fairy<C>> {
+    const patience = this.#patience(options)
+    const trace = this.#trace(this.connect)
     const scope = currentScope()
+    try {
+      return await local.connect(patience, () => {
+        const lease = this.#wire.lessee.claim()
+        if (lease !== 0) return Promise.resolve(this.#fairyOver(lease, trace, scope, local))
+        return this.#wait(patience, options, granted => this.#fairyOver(granted, trace, scope, local))
+      })
+    } finally {
+      patience.end()
+    }
+  }
+
+  /** One promise, whether there is anything to wait for or not: this is the hot path. */
+  #borrow(options: ConnectOptions | undefined, caller: (...args: never[]) => unknown): Promise<Fairy<C>> {
+    try {
+      const patience = options && this.#patience(options)
+      const trace = this.#trace(caller)
+      // Looked up now, in the caller's own context: the grant arrives in the port's.
+      const scope = currentScope()
+      const lease = patience?.gone ? 0 : this.#wire.lessee.claim()
+      if (lease !== 0) return Promise.resolve(this.#fairyOver(lease, trace, scope))
+      const fairyOver = (granted: number): Fairy<C> => this.#fairyOver(granted, trace, scope)
+      return this.#wait(patience ?? this.#patience({}), options ?? {}, fairyOver)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #wait(patience: Patience, options: ConnectOptions, fairyOver: (lease: number) => Fairy<C>): Promise<Fairy<C>> {
+    if (patience.gone) return Promise.reject(patience.gone.reason)
+    if (this.#timeoutOf(options) === 0) return this.#now(patience).then(fairyOver)
+    return new Promise((resolve, reject) => {
+      const waiter = {
+        grant: (lease: number) => {
+          patience.end()
+          resolve(fairyOver(lease))
+        },
+        fail: (error: unknown) => {
+          patience.end()
+          reject(error)
+        },
+      }
+      this.#wire.lessee.wait(waiter, patience)
+    })
+  }
+
+  /** A lease now or never: the coordinator may still open a connection, and that takes the time it takes (behaviour 45). */
+  async #now(patience: Patience): Promise<number> {
+    const { caller } = this.#wire
     let wish = 0
     const granted = caller.ask(id => {
       wish = id
-      return [kind.connect, id, options.timeoutMs]
+      return [kind.connect, id]
     })
     if (!caller.lost) patience.watch(reason => caller.forget(wish, reason))
-    const lease = (await granted.catch((error: unknown) => {
-      // The coordinator's word that this caller's time is up: whoever has joined the checkout has time of its own.
-      if (error instanceof TimeoutError) patience.leave(error)
-      throw error
-    })) as number
-    patience.unwatch()
+    try {
+      return (await granted) as number
+    } finally {
+      patience.end()
+    }
+  }
+
+  #fairyOver(
+    lease: number,
+    trace: CheckoutTrace | undefined,
+    scope: TaskScope | undefined,
+    home?: ThreadLocal<C>,
+  ): Fairy<C> {
     const loan = new RemoteLease<C>(this.#wire, lease, trace)
     scope?.add(loan)
     return ConnectionFairy.over<C>(loan, home)
   }
 
   #patience(options: ConnectOptions): Patience {
-    checkOptions('connect options', options, { timeoutMs: orNull(isDuration), signal: isSignal })
-    const timeoutMs = options.timeoutMs === undefined ? this.#wire.welcome.timeoutMs : options.timeoutMs
-    const backstopMs = timeoutMs === null || timeoutMs === 0 ? null : timeoutMs + graceMs
-    return new Patience({ timeoutMs: backstopMs, signal: options.signal }, () => this.#timeoutError(timeoutMs ?? 0))
+    checkOptions('connect options', options, checks)
+    const timeoutMs = this.#timeoutOf(options)
+    // A timeout of 0 is about waiting for a place only.
+    return new Patience({ timeoutMs: timeoutMs === 0 ? null : timeoutMs, signal: options.signal }, () =>
+      this.#timeoutError(timeoutMs ?? 0),
+    )
   }
 
+  #timeoutOf({ timeoutMs }: ConnectOptions): number | null {
+    return timeoutMs === undefined ? this.#wire.welcome.timeoutMs : timeoutMs
+  }
+
+  /** What this thread can say by itself of a deadline that has passed. */
   #timeoutError(timeoutMs: number): TimeoutError {
-    const { idle, leased, opening } = this.#wire.table.counts()
-    const waiting = this.#wire.table.waiters
+    const { table } = this.#wire
+    const { idle, leased, opening } = table.counts()
+    const waiting = table.sessions.waiting(this.#wire.welcome.session)
+    const total = idle + leased + opening
     const message =
-      `connect() timed out after ${timeoutMs} ms, and the pool's own thread did not answer: it may be busy.` +
-      ` ${leased + opening} connections are out, ${waiting} callers wait.`
-    return new TimeoutError(message, {
-      phase: 'wait',
-      timeoutMs,
-      idle,
-      leased,
-      waiting,
-      total: idle + leased + opening,
-    })
+      `connect() timed out after ${timeoutMs} ms waiting for a connection: ${leased + opening} of ${total} connections` +
+      ` are out, ${waiting} callers of this thread wait. The pool's own thread did not say more: it may be busy.`
+    return new TimeoutError(message, { phase: 'wait', timeoutMs, idle, leased, waiting, total })
   }
 
   #trace(caller: (...args: never[]) => unknown): CheckoutTrace | undefined {

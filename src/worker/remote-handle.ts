@@ -1,7 +1,6 @@
 import { MethodNotAllowedError, NotClonableError } from '../base/errors.ts'
 import { kind } from '../protocol/messages.ts'
 import { iteratorMethod } from '../transports/allowed.ts'
-import { StayedResult } from '../transports/remote-caller.ts'
 import type { Wire } from './wire.ts'
 
 /** What the handles of this thread refer to; when one is collected, the coordinator may forget its object. */
@@ -33,7 +32,9 @@ export class RemoteHandle {
     this.fairy = fairy
   }
 
-  static over(wire: Wire, lease: number, target: number, fairy: object): object {
+  /** `parent`: the fairy, or the handle whose method has returned this one. */
+  static over(wire: Wire, lease: number, target: number, parent: object): object {
+    const fairy = parent instanceof RemoteHandle ? parent.fairy : parent
     const handle = new RemoteHandle(wire, lease, target, fairy)
     dropped.register(handle, () => {
       if (!wire.lost) wire.caller.tell([kind.release, lease, target])
@@ -41,11 +42,8 @@ export class RemoteHandle {
     return new Proxy(handle, members)
   }
 
-  async call(method: string, args: readonly unknown[]): Promise<unknown> {
-    const result = await this.#wire.caller.call(this.#lease, this.#target, method, args, this)
-    return result instanceof StayedResult
-      ? RemoteHandle.over(this.#wire, this.#lease, result.target, this.fairy)
-      : result
+  call(method: string, args: readonly unknown[]): Promise<unknown> {
+    return this.#wire.caller.call(this.#lease, this.#target, method, args, this)
   }
 
   /** `for await` over a handle: a round trip for each item. */

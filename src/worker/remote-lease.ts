@@ -4,23 +4,25 @@ import type { BatchReader } from '../dialects/dialect.ts'
 import type { InfoMap, Loan, ResetAgent } from '../fairies/loan.ts'
 import { warnLost } from '../observe/checkout-warnings.ts'
 import type { CheckoutTrace } from '../observe/trace.ts'
+import type { InFlight } from '../protocol/ledger.ts'
 import { kind, type RemoteEnd } from '../protocol/messages.ts'
 import { toWireError } from '../protocol/wire-error.ts'
+import { tableFlag } from '../slots/layout.ts'
 import { slotOfLease, wordOfLease } from '../slots/state.ts'
 import { checkMethod } from '../transports/allowed.ts'
-import { StayedResult } from '../transports/remote-caller.ts'
-import { RemoteHandle } from './remote-handle.ts'
 import { RemoteInfo } from './remote-info.ts'
 import type { Wire } from './wire.ts'
 
 /** A lease by number: what stands behind a fairy in a worker when the coordinator runs the driver (transport `remote`). */
-export class RemoteLease<C extends object> implements Loan<C> {
+export class RemoteLease<C extends object> implements Loan<C>, InFlight {
   readonly lease: number
   readonly generation: number
   readonly connection = undefined
   readonly #wire: Wire
   readonly #trace: CheckoutTrace | undefined
   #state: 'lent' | 'detached' | 'ended' = 'lent'
+  /** Calls that have not been answered. */
+  inFlight = 0
 
   constructor(wire: Wire, lease: number, trace: CheckoutTrace | undefined) {
     this.#wire = wire
@@ -62,7 +64,7 @@ export class RemoteLease<C extends object> implements Loan<C> {
   async read(args: readonly unknown[]): Promise<BatchReader> {
     const { caller } = this.#wire
     this.#checkAlive()
-    const target = (await caller.ask(id => [kind.cursor, id, this.lease, args])) as number
+    const target = (await caller.ask(id => [kind.cursor, id, this.lease, args], undefined, this)) as number
     return {
       read: async () => (await caller.ask(id => [kind.read, id, this.lease, target, 'read'])) as readonly unknown[],
       // After the lease there is nothing left to close: its end has closed it.
@@ -72,14 +74,20 @@ export class RemoteLease<C extends object> implements Loan<C> {
     }
   }
 
-  /** One message, with no answer where nobody on the coordinator wants to see the return, or to fail it. */
+  /**
+   * By compare-and-set alone where the connection is known to be clean; or by one message, with no answer where nobody on the
+   * coordinator wants to see the return, or to fail it.
+   */
   end(reason: RemoteEnd): MaybePromise<void> {
     if (this.#state === 'ended') return
-    const answered = reason === 'closed' && (!this.#wire.table.fastCheckin || this.#state === 'detached')
-    const { lost, caller } = this.#wire
+    const { lost, caller, lessee, table } = this.#wire
+    const isLent = this.#state === 'lent'
+    const answered = reason === 'closed' && (!table.has(tableFlag.fastCheckin) || !isLent)
     if (reason === 'collected') warnLost(this.#trace)
     this.#state = 'ended'
     if (lost) return
+    // What is still in flight may open a transaction: then the coordinator must see how it ends.
+    if (isLent && this.inFlight === 0 && lessee.giveBack(this.lease)) return
     if (answered) return caller.ask(id => [kind.end, id, this.lease, reason]) as Promise<void>
     caller.tell([kind.end, 0, this.lease, reason])
   }
@@ -98,11 +106,14 @@ export class RemoteLease<C extends object> implements Loan<C> {
     await this.#wire.caller.ask(id => [kind.detach, id, this.lease])
   }
 
-  async #call(method: string, args: readonly unknown[], fairy: object): Promise<unknown> {
-    this.#checkAlive()
-    checkMethod(method, this.#wire.welcome.methods)
-    const result = await this.#wire.caller.call(this.lease, 0, method, args, fairy)
-    return result instanceof StayedResult ? RemoteHandle.over(this.#wire, this.lease, result.target, fairy) : result
+  #call(method: string, args: readonly unknown[], fairy: object): Promise<unknown> {
+    try {
+      this.#checkAlive()
+      checkMethod(method, this.#wire.welcome.methods)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#wire.caller.call(this.lease, 0, method, args, fairy, this)
   }
 
   #checkAlive(): void {

@@ -4,10 +4,13 @@ import { type Control, ControlClient } from '../protocol/control.ts'
 import { kind, type Welcome } from '../protocol/messages.ts'
 import type { SlotTable } from '../slots/slot-table.ts'
 import { RemoteCaller } from '../transports/remote-caller.ts'
+import { Lessee } from './lessee.ts'
+import { RemoteHandle } from './remote-handle.ts'
 
 /** All that one attached thread has of a pool: both wires, the slot table, and what the coordinator said in welcome. */
 export class Wire {
   readonly caller: RemoteCaller
+  readonly lessee: Lessee
   readonly table: SlotTable
   readonly welcome: Welcome
   #control: ControlClient | undefined
@@ -15,14 +18,18 @@ export class Wire {
   constructor(port: MessagePort, table: SlotTable, welcome: Welcome, onLost: () => void) {
     this.table = table
     this.welcome = welcome
-    this.caller = new RemoteCaller(
-      port,
-      lease => this.caller.tell([kind.end, 0, lease, 'closed']),
-      error => {
+    this.caller = new RemoteCaller(port, {
+      granted: (ask, lease, isOffer) => this.lessee.granted(ask, lease, isOffer),
+      refused: (ask, error) => this.lessee.refused(ask, error),
+      dismissed: ask => this.lessee.dismissed(ask),
+      stayed: (lease, target, parent) => RemoteHandle.over(this, lease, target, parent),
+      lost: error => {
         this.#control?.lose(error)
+        this.lessee.lose(error)
         onLost()
       },
-    )
+    })
+    this.lessee = new Lessee(table, this.caller, welcome)
   }
 
   get lost(): CoordinatorLostError | undefined {

@@ -70,13 +70,15 @@ describe('pg: opening and closing', () => {
 
   it('close() says goodbye, terminate() does not wait for anything; both end the session', async () => {
     const [polite, abrupt] = [await open(), await open()]
+    const lost = new Set<Client>()
+    for (const client of [polite, abrupt]) dialect.watch(client, () => lost.add(client))
     await dialect.close(polite)
     dialect.terminate(abrupt)
     dialect.terminate(abrupt)
     await eventually(() => view.pids()).toEqual([])
     await dialect.close(polite)
     // The server may have forgotten a session before this thread has heard of its socket's end.
-    await eventually(() => [dialect.isLost(polite), dialect.isLost(abrupt)]).toEqual([true, true])
+    await eventually(() => lost).toEqual(new Set([polite, abrupt]))
   })
 })
 

@@ -218,19 +218,19 @@ describe('a soft invalidation', () => {
 })
 
 describe('a connection that the driver itself knows to be lost', () => {
-  it('is replaced when it is about to be lent, and when it comes home (isLost)', async () => {
-    const lost = new Set<number>()
+  it('is replaced when it is about to be lent, and when it comes home (watch)', async () => {
+    const lost = new Map<number, () => void>()
     const { pool, driver, logger } = gatedPool(driver => ({
       poolSize: 1,
-      dialect: driver.dialect({ isLost: connection => lost.has(connection.number) }),
+      dialect: driver.dialect({ watch: (connection, tell) => lost.set(connection.number, tell) }),
     }))
     const [first] = await take(pool, 1)
     await first!.close()
-    lost.add(1)
+    lost.get(1)!()
     const second = await pool.connect()
     expect(second.number).toBe(2)
     driver.listen(pool, 'invalidate', 'checkin')
-    lost.add(2)
+    lost.get(2)!()
     driver.take()
     await second.close()
     expect(driver.take()).toEqual([

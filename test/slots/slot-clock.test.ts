@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { header } from '../../src/slots/layout.ts'
+import { header, slotFlag } from '../../src/slots/layout.ts'
 import { SlotTable } from '../../src/slots/slot-table.ts'
 
 /** A table whose counter `name` reads `start`, and the words behind it. */
@@ -110,12 +110,12 @@ describe('the stamps of a slot', () => {
   it('hold a soft mark until the next opening, each slot its own', () => {
     const table = SlotTable.create(2)
     table.stampOpening(0, 0)
-    table.markStale(0)
-    table.markStale(0)
-    expect([table.isMarkedStale(0), table.isMarkedStale(1)]).toEqual([true, false])
+    table.mark(0, slotFlag.stale)
+    table.mark(0, slotFlag.stale)
+    expect([table.isMarked(0, slotFlag.stale), table.isMarked(1, slotFlag.stale)]).toEqual([true, false])
     table.stampReturn(0)
-    expect(table.isMarkedStale(0)).toBe(true)
+    expect(table.isMarked(0, slotFlag.stale)).toBe(true)
     table.stampOpening(0, 0)
-    expect(table.isMarkedStale(0)).toBe(false)
+    expect(table.isMarked(0, slotFlag.stale)).toBe(false)
   })
 })

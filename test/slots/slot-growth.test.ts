@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { slotFlag, tableFlag } from '../../src/slots/layout.ts'
 import { SlotTable } from '../../src/slots/slot-table.ts'
 
 /** Leases every slot to a session of its own, and returns the words. */
@@ -19,7 +20,7 @@ describe('a table that is shared', () => {
     const words = leaseAll(table)
     table.stampReturn(2)
     table.stampReturn(1)
-    table.markStale(3)
+    table.mark(3, slotFlag.stale)
     table.invalidateAll()
     table.waiters = 2
     const buffer = table.share()
@@ -28,9 +29,9 @@ describe('a table that is shared', () => {
       expect(wordsOf(each)).toEqual(words)
       expect(each.openedAt(3)).toBe(3000)
       expect(each.compareReturns(2, 1)).toBeLessThan(0)
-      expect([each.isMarkedStale(2), each.isMarkedStale(3)]).toEqual([false, true])
+      expect([each.isMarked(2, slotFlag.stale), each.isMarked(3, slotFlag.stale)]).toEqual([false, true])
       expect(each.isCondemned(each.generation(0))).toBe(true)
-      expect([each.capacity, each.waiters, each.fastCheckin]).toEqual([4, 2, true])
+      expect([each.capacity, each.waiters, each.has(tableFlag.fastCheckin)]).toEqual([4, 2, true])
     }
   })
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { header } from '../../src/slots/layout.ts'
+import { header, tableFlag } from '../../src/slots/layout.ts'
 import { SlotTable } from '../../src/slots/slot-table.ts'
 import { allowedSteps, maxSession, type SlotState, sessionOf, stateNumbers, stateOf } from '../../src/slots/state.ts'
 
@@ -158,12 +158,14 @@ describe.each([
 describe('the header', () => {
   it('keeps waiters and flags apart', () => {
     const table = SlotTable.create(1)
-    expect([table.waiters, table.fastCheckin]).toEqual([0, true])
+    const { fastCheckin, fastCheckout } = tableFlag
+    expect([table.waiters, table.has(fastCheckin), table.has(fastCheckout)]).toEqual([0, true, false])
     table.waiters = 5
-    table.fastCheckin = false
-    expect([table.waiters, table.fastCheckin, table.capacity]).toEqual([5, false, 1])
-    table.fastCheckin = true
-    expect([table.waiters, table.fastCheckin]).toEqual([5, true])
+    table.set(fastCheckout, true)
+    table.set(fastCheckin, false)
+    expect([table.waiters, table.flags, table.capacity]).toEqual([5, fastCheckout, 1])
+    table.set(fastCheckin, true)
+    expect([table.waiters, table.flags]).toEqual([5, fastCheckin | fastCheckout])
   })
 
   it('says its layout: a table of another version of this package is refused', () => {

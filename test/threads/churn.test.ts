@@ -78,7 +78,7 @@ it(
       const logger = { debug() {}, info() {}, warn() {}, error() {} }
       const pool = openPool<Client>({ dialect: pg(server.connectionString), poolSize: 2, maxOverflow: 1, logger })
       const quiet = async (): Promise<Census> => {
-        await eventually(() => pool.threads.size).toBe(1)
+        await eventually(() => pool.slots.sessions.count).toBe(1)
         await eventually(() => pool.status()).toMatchObject({ checkedout: 0, waiting: 0 })
         // What is idle has no say here.
         await pool.dispose()

@@ -160,7 +160,7 @@ it('a worker that dies while its connection is being opened leaves it to the nex
   const next = pool.connect()
   await worker.terminate()
   // Its end may be told a little later than its exit.
-  await eventually(() => pool.threads.size).toBe(1)
+  await eventually(() => pool.slots.sessions.count).toBe(1)
   openGate()
   expect(pidOf(await next)).toBe(Reflect.get(opened[0]!, 'processID'))
   await (await next).close()

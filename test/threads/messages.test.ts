@@ -11,7 +11,10 @@ import { startWorker } from '../support/start-worker.ts'
 import type { TestWorker } from '../support/test-worker.ts'
 import { type ToyConnection, toyCreator } from '../support/toy-driver.ts'
 
-const { connect, leave, call, end, grant, answer } = kind
+const { ask, leave, call, end, grant, answer } = kind
+
+/** A connection that never needs a reset: its return is not the coordinator's business. */
+const clean: PoolOptions<ToyConnection> = { resetOnReturn: 'none' }
 
 /** A pool, a worker attached to it that counts its posts, and this thread's count. */
 async function counted(options: PoolOptions<ToyConnection> = {}): Promise<{
@@ -47,10 +50,9 @@ async function counted(options: PoolOptions<ToyConnection> = {}): Promise<{
 }
 
 describe('messages between a worker and the coordinator', () => {
-  it('are, for connect + query + close, a round trip, a round trip, and one one-way message', async () => {
-    const { worker, mine, theirs, pool } = await counted()
-    const rounds = 50
-    await worker.run(async ({ kept }, rounds) => {
+  const rounds = 50
+  const connectQueryClose = (worker: TestWorker): Promise<void> =>
+    worker.run(async ({ kept }, rounds) => {
       const pool = kept<PoolClient>('pool')
       for (let round = 0; round < rounds; round++) {
         const toy = (await pool.connect()) as RemoteToy
@@ -60,9 +62,34 @@ describe('messages between a worker and the coordinator', () => {
         await new Promise(setImmediate)
       }
     }, rounds)
+
+  it('are, for connect + query + close, one round trip for the query: the rest is done in shared memory', async () => {
+    const { worker, mine, theirs, pool } = await counted(clean)
+    await connectQueryClose(worker)
+    expect(await theirs()).toEqual(Array(rounds).fill([call]))
+    expect(mine).toEqual(Array(rounds).fill([answer]))
+    expect(pool.status().checkedout).toBe(0)
+  })
+
+  it('are one more, one-way, where the connection has to be reset', async () => {
+    const { worker, mine, theirs, pool } = await counted()
+    await connectQueryClose(worker)
     expect(await theirs()).toEqual(
       Array(rounds)
-        .fill([[connect], [call], [end]])
+        .fill([[call], [end]])
+        .flat(),
+    )
+    expect(mine).toEqual(Array(rounds).fill([answer]))
+    await eventually(() => pool.status().checkedout).toBe(0)
+  })
+
+  it('are one more round trip where somebody wants to see the checkout', async () => {
+    const { worker, mine, theirs, pool } = await counted()
+    pool.on('checkout', () => {})
+    await connectQueryClose(worker)
+    expect(await theirs()).toEqual(
+      Array(rounds)
+        .fill([[ask], [call], [end]])
         .flat(),
     )
     expect(mine).toEqual(
@@ -74,7 +101,8 @@ describe('messages between a worker and the coordinator', () => {
   })
 
   it('are fewer when a close and the next connect are asked for together', async () => {
-    const { worker, mine, theirs } = await counted()
+    const { worker, mine, theirs, pool } = await counted()
+    pool.on('checkout', () => {})
     await worker.run(async ({ kept }) => {
       const pool = kept<PoolClient>('pool')
       let toy = (await pool.connect()) as RemoteToy
@@ -85,8 +113,8 @@ describe('messages between a worker and the coordinator', () => {
         await closed
       }
     })
-    const round = [[call], [end, connect]]
-    expect(await theirs()).toEqual([[connect], ...round, ...round, ...round])
+    const round = [[call], [end, ask]]
+    expect(await theirs()).toEqual([[ask], ...round, ...round, ...round])
     expect(mine).toHaveLength(7)
   })
 
@@ -97,24 +125,19 @@ describe('messages between a worker and the coordinator', () => {
       const task = () => pool.use(toy => (toy as RemoteToy).echoLater!(1))
       await Promise.all(Array.from({ length: 8 }, task))
     })
-    expect(await theirs()).toEqual([Array(8).fill(connect), Array(8).fill(call), Array(8).fill(end)])
-    expect(mine).toEqual([Array(8).fill(grant), Array(8).fill(answer)])
+    expect(await theirs()).toEqual([Array(8).fill(call), Array(8).fill(end)])
+    expect(mine).toEqual([Array(8).fill(answer)])
   })
 
-  it('of 8 tasks on 2 connections travel together too: grants with the answers that free them', async () => {
-    const { worker, theirs, mine } = await counted({ poolSize: 2 })
-    const rounds = 4
+  it('of 8 tasks on 2 connections are their queries, and one that asks for more: the tasks hand them on', async () => {
+    const { worker, theirs, mine } = await counted({ ...clean, poolSize: 2 })
     await worker.run(async ({ kept }) => {
       const pool = kept<PoolClient>('pool')
       await Promise.all(Array.from({ length: 8 }, () => pool.use(toy => (toy as RemoteToy).echoLater!(1))))
     })
     const posts = await theirs()
-    expect(posts[0]).toEqual(Array(8).fill(connect))
-    expect(posts.flat().sort((a, b) => a - b)).toEqual(
-      [connect, call, end].flatMap(each => Array<number>(8).fill(each)),
-    )
-    expect(posts.length).toBe(1 + 2 * rounds)
-    expect(mine.length).toBe(2 * rounds)
+    expect(posts.flat().sort((a, b) => a - b)).toEqual([ask, ...Array(8).fill(call)])
+    expect(mine).toEqual(Array(4).fill([answer, answer]))
   })
 
   it('are none for nested checkouts in a pool with useThreadlocal, and none for facts about a fairy', async () => {
@@ -128,8 +151,8 @@ describe('messages between a worker and the coordinator', () => {
       await outer.close()
       if (facts.length === 0) throw new Error('never')
     })
-    expect(await theirs()).toEqual([[connect], [end]])
-    expect(mine).toEqual([[grant]])
+    expect(await theirs()).toEqual([[end]])
+    expect(mine).toEqual([])
   })
 
   it('are one one-way message when a caller has left', async () => {
@@ -139,7 +162,7 @@ describe('messages between a worker and the coordinator', () => {
       const pool = kept<PoolClient>('pool')
       await failureOf(() => pool.connect({ signal: AbortSignal.timeout(5) }))
     })
-    expect(await theirs()).toEqual([[connect], [leave]])
+    expect(await theirs()).toEqual([[ask], [leave]])
     await eventually(() => pool.status().waiting).toBe(0)
     await held.close()
     expect(pool.status()).toMatchObject({ checkedin: 1, checkedout: 0 })
@@ -161,13 +184,13 @@ describe('a close that somebody wants to see', () => {
       return 'closed'
     })
     expect([...seen, closed]).toEqual([event, 'closed'])
-    expect(await theirs()).toEqual([[connect], [end]])
-    expect(mine).toEqual([[grant], [answer]])
+    expect(await theirs()).toEqual([[end]])
+    expect(mine).toEqual([[answer]])
     // And it is one-way again as soon as nobody looks.
     pool.off(event, listener)
     mine.length = 0
     await worker.run(({ kept }) => kept<PoolClient>('pool').use(() => {}))
-    expect(mine).toEqual([[grant]])
+    expect(mine).toEqual([])
   })
 
   it("gets the checkin listener's error, and the connection is home all the same (285, 295)", async () => {

@@ -2,7 +2,7 @@ import type { Client } from 'pg'
 import { describe, expect, it } from 'vitest'
 import { pg } from '../../src/dialects/pg.ts'
 import type { QueuePool } from '../../src/pool/queue-pool.ts'
-import type { Reply, Request } from '../../src/protocol/messages.ts'
+import { kind, type Reply } from '../../src/protocol/messages.ts'
 import { eventually } from '../support/eventually.ts'
 import { openPool } from '../support/open-pool.ts'
 import type { RemoteToy } from '../support/remote-toy.ts'
@@ -36,7 +36,7 @@ describe('what a worker may not call', () => {
     // Nobody listens there: a refusal needs no server.
     openPool<Client>({
       dialect: pg('postgres://127.0.0.1:1/nowhere'),
-      creator: () => ({ ref() {}, unref() {}, connection: { stream: { destroy() {} } } }) as never,
+      creator: () => ({ on() {}, once() {}, ref() {}, unref() {}, connection: { stream: { destroy() {} } } }) as never,
       poolSize: 1,
       resetOnReturn: 'none',
     })
@@ -67,7 +67,7 @@ describe('what a worker may not call', () => {
 
   it('is refused by the coordinator itself, whatever a worker writes on the wire; and bad messages harm nobody', async () => {
     const { pool, made } = toyPool()
-    const seen = await startWorker().run(async ({ attach, require }) => {
+    const seen = await startWorker().run(async ({ attach, require }, kind) => {
       const { MessageChannel, postMessageToThread, threadId } =
         require('node:worker_threads') as typeof import('node:worker_threads')
       // A fairy of somebody else.
@@ -94,8 +94,9 @@ describe('what a worker may not call', () => {
       // In one post with good ones, alone, and of no shape at all.
       port1.postMessage(null)
       port1.postMessage('text')
-      port1.postMessage([null, 1, 'x', {}, [], [99], [99, 1], [2], [3], [7, 1]])
-      const lease = await ask([0, 100, 1000])
+      const { connect, call, end, invalidate, detach, read } = kind
+      port1.postMessage([null, 1, 'x', {}, [], [99], [99, 1], [call], [end], [read, 1]])
+      const lease = await ask([connect, 100])
       for (const [i, method] of [
         'constructor',
         '__proto__',
@@ -106,23 +107,23 @@ describe('what a worker may not call', () => {
         7,
         null,
       ].entries()) {
-        await ask([2, 200 + i, lease, 0, method, []])
+        await ask([call, 200 + i, lease, 0, method, []])
       }
       const others = honest as unknown as { self: unknown }
       const leaseOf = (require('node:util') as typeof import('node:util')).inspect(others).match(/lease: (\d+)/)![1]
-      await ask([2, 300, Number(leaseOf), 0, 'whoami', []])
-      await ask([4, 301, Number(leaseOf), undefined, false])
-      await ask([5, 302, -1])
-      await ask([2, 303, 'lease', 0, 'whoami', []])
-      await ask([2, 304, lease, 5, 'whoami', []])
-      await ask([7, 305, lease, 5, 'read'])
-      await ask([2, 306, lease, 0, 'whoami', 'no array'])
-      await ask([2, 307, lease, 0, 'whoami', [], 'no buffers'])
-      await ask([2, 308, lease, 0, 'whoami', [], [1, {}]])
-      const good = (await ask([2, 400, lease, 0, 'whoami', []])) as unknown
-      port1.postMessage([[3, 0, lease, 'closed'] satisfies Request | readonly unknown[]])
+      await ask([call, 300, Number(leaseOf), 0, 'whoami', []])
+      await ask([invalidate, 301, Number(leaseOf), undefined, false])
+      await ask([detach, 302, -1])
+      await ask([call, 303, 'lease', 0, 'whoami', []])
+      await ask([call, 304, lease, 5, 'whoami', []])
+      await ask([read, 305, lease, 5, 'read'])
+      await ask([call, 306, lease, 0, 'whoami', 'no array'])
+      await ask([call, 307, lease, 0, 'whoami', [], 'no buffers'])
+      await ask([call, 308, lease, 0, 'whoami', [], [1, {}]])
+      const good = (await ask([call, 400, lease, 0, 'whoami', []])) as unknown
+      port1.postMessage([[end, 0, lease, 'closed']])
       return { answers: answers.slice(1), good, honest: (await honest.whoami!()) as unknown, isValid: honest.isValid }
-    })
+    }, kind)
     const refused = 'MethodNotAllowedError'
     expect(seen.answers).toEqual([
       ...Array(8).fill(refused),

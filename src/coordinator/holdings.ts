@@ -1,0 +1,81 @@
+import type { LoanEnd } from '../fairies/loan.ts'
+import type { Checkout } from '../pool/checkout.ts'
+import type { Pool } from '../pool/pool.ts'
+import { sessionOf, slotOfLease, wordOfLease } from '../slots/state.ts'
+import { RemoteCallee, type ReplySender } from '../transports/remote-callee.ts'
+
+/** A lease of one session: the checkout behind it, and the calls on it. */
+export interface Held {
+  readonly checkout: Checkout<object>
+  readonly callee: RemoteCallee
+}
+
+/**
+ * What one attached thread holds. The slot table has the last word: a thread ends its leases and makes new ones of the same
+ * record without telling, so a lease is looked up in its slot, and one that was not known is met here for the first time.
+ */
+export class Holdings {
+  readonly #pool: Pool<object>
+  readonly #session: number
+  readonly #reply: ReplySender
+  readonly #bySlot = new Map<number, Held>()
+  /** By lease: they have no slot any more. */
+  readonly #detached = new Map<number, Held>()
+
+  constructor(pool: Pool<object>, session: number, reply: ReplySender) {
+    this.#pool = pool
+    this.#session = session
+    this.#reply = reply
+  }
+
+  /** Takes charge of a checkout that this session's thread has been granted, or has made by itself. */
+  add(checkout: Checkout<object>): Held {
+    const held = { checkout, callee: new RemoteCallee(checkout, () => this.#pool.dialect, this.#reply) }
+    this.#bySlot.set(slotOfLease(checkout.lease), held)
+    checkout.onEnd = reason => this.#ended(held, reason)
+    return held
+  }
+
+  /** A lease of this session, as long as it lasts. */
+  find(lease: number): Held | undefined {
+    const held = this.#bySlot.get(slotOfLease(lease))
+    if (held?.checkout.lease === lease) return held.checkout.isValid ? held : undefined
+    const detached = this.#detached.get(lease)
+    if (detached) return detached
+    const record = this.#pool.recordOf(slotOfLease(lease))
+    if (record === undefined || this.#pool.slots.word(record.slot) !== wordOfLease(lease)) return undefined
+    const checkout = this.#isOwn(record) ? record.adopt() : undefined
+    return checkout === held?.checkout ? held : checkout && this.add(checkout)
+  }
+
+  /** Detaches a lease: it is found by its number from now on, for its slot is free. */
+  async detach(lease: number, held: Held): Promise<void> {
+    this.#bySlot.delete(slotOfLease(lease))
+    this.#detached.set(lease, held)
+    await held.checkout.detach()
+  }
+
+  /** All of it, with what the coordinator has not heard of; none of it is the session's any more. */
+  clear(): Checkout<object>[] {
+    const checkouts = [...this.#bySlot.values(), ...this.#detached.values()].map(held => held.checkout)
+    this.#bySlot.clear()
+    this.#detached.clear()
+    for (const record of this.#pool.records()) {
+      const unmet = this.#isOwn(record) ? record.adopt() : undefined
+      if (unmet && !checkouts.includes(unmet)) checkouts.push(unmet)
+    }
+    return checkouts
+  }
+
+  #isOwn({ slot, isUnmet }: { readonly slot: number; readonly isUnmet: boolean }): boolean {
+    return isUnmet && sessionOf(this.#pool.slots.word(slot)) === this.#session
+  }
+
+  #ended(held: Held, reason: LoanEnd): void {
+    const { lease } = held.checkout
+    if (this.#bySlot.get(slotOfLease(lease)) === held) this.#bySlot.delete(slotOfLease(lease))
+    if (this.#detached.get(lease) === held) this.#detached.delete(lease)
+    // A turn later: a call whose own failure has ended the lease is answered with that failure.
+    if (reason === 'invalidated' || reason === 'died') setImmediate(() => held.callee.cutOff())
+  }
+}

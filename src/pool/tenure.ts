@@ -1,0 +1,61 @@
+import { bug } from '../base/errors.ts'
+import { slotFlag } from '../slots/layout.ts'
+import type { SlotTable } from '../slots/slot-table.ts'
+import { isLeased, leaseId, sessionOf, wordOfLease } from '../slots/state.ts'
+
+/** A checkout's hold on its slot: the lease's number, and the one compare-and-set by which it can end. */
+export class Tenure {
+  readonly slot: number
+  readonly #table: () => SlotTable
+  readonly #session: number
+  #lease = 0
+  #generation = 0
+
+  constructor(table: () => SlotTable, slot: number, session: number) {
+    this.#table = table
+    this.slot = slot
+    this.#session = session
+    this.renew()
+  }
+
+  /** The lease's number: slot, holder and loan in one. */
+  get lease(): number {
+    return this.#lease
+  }
+
+  /** The clock's reading when the connection began to open. */
+  get generation(): number {
+    return this.#generation
+  }
+
+  /** True as long as the slot is lent by just this lease. Only another thread can end one without the coordinator. */
+  get isCurrent(): boolean {
+    return this.#session === 0 || this.#table().word(this.slot) === wordOfLease(this.#lease)
+  }
+
+  /** The slot's present loan is meant from now on. */
+  renew(): void {
+    this.#lease = leaseId(this.slot, this.#table().word(this.slot))
+    this.#generation = this.#table().generation(this.slot)
+  }
+
+  /**
+   * Steps the slot away from the lease: whoever does it first has ended it. `any` means whatever loan the session has of this
+   * slot by now: what ends a thread or a connection does not care for the number.
+   */
+  end(to: 'returning' | 'closing', which: 'exact' | 'any'): boolean {
+    const table = this.#table()
+    while (table.step(this.slot, wordOfLease(this.#lease), to) === -1) {
+      if (this.#session === 0) throw bug(`lease ${this.#lease} was ended behind its checkout's back`)
+      const word = table.word(this.slot)
+      if (which === 'exact' || !isLeased(word) || sessionOf(word) !== this.#session) return false
+      this.#lease = leaseId(this.slot, word)
+    }
+    return true
+  }
+
+  /** A thread's close() must not pass by what is under way: from here on its return is the coordinator's business. */
+  mark(): void {
+    if (this.#session !== 0) this.#table().mark(this.slot, slotFlag.slow)
+  }
+}

@@ -1,0 +1,91 @@
+import type { SlotTable } from '../slots/slot-table.ts'
+import type { ConnectionRecord } from './record.ts'
+
+/** One request that waits for a connection. */
+export interface Waiter<C extends object> {
+  readonly session: number
+  /** Called once, synchronously, with a record claimed for this waiter. */
+  readonly grant: (record: ConnectionRecord<C>) => void
+  /** Its thread has no caller for it any more. It must delete itself. */
+  readonly leave: () => void
+}
+
+interface Entry<C extends object> {
+  readonly waiter: Waiter<C>
+  readonly arrival: number
+}
+
+/**
+ * The requests that wait at the coordinator: of its own callers one each, of another thread as many as that thread asks for
+ * (its callers stand in its own queue). The thread that holds fewest comes first, and among equals who came first; within a
+ * thread it is first come, first served. Every change is said in the table, where threads look before they claim.
+ */
+export class Waiters<C extends object> {
+  readonly #slots: () => SlotTable
+  readonly #bySession = new Map<number, Map<Waiter<C>, Entry<C>>>()
+  #arrivals = 0
+  #size = 0
+
+  constructor(slots: () => SlotTable) {
+    this.#slots = slots
+  }
+
+  add(waiter: Waiter<C>): void {
+    const { session } = waiter
+    const queue = this.#bySession.get(session) ?? new Map<Waiter<C>, Entry<C>>()
+    this.#bySession.set(session, queue)
+    queue.set(waiter, { waiter, arrival: this.#arrivals++ })
+    this.#changed(session, queue, 1)
+  }
+
+  delete(waiter: Waiter<C>): void {
+    const queue = this.#bySession.get(waiter.session)
+    if (!queue?.delete(waiter)) return
+    if (queue.size === 0) this.#bySession.delete(waiter.session)
+    this.#changed(waiter.session, queue, -1)
+  }
+
+  /** Whose turn it is; undefined when nobody waits. Requests whose thread does not need them any more leave. */
+  next(): Waiter<C> | undefined {
+    if (this.#size === 0) return undefined
+    this.#dismissNeedless()
+    let next: Entry<C> | undefined
+    let fewest = Number.POSITIVE_INFINITY
+    for (const [session, queue] of this.#bySession) {
+      const [entry] = queue.values()
+      const held = this.#bySession.size === 1 ? 0 : this.#slots().heldBy(session)
+      if (entry === undefined || held > fewest) continue
+      if (held < fewest || entry.arrival < next!.arrival) next = entry
+      fewest = held
+    }
+    return next?.waiter
+  }
+
+  /** Callers that wait, in all threads. Those for whom a connection is being opened do not. */
+  get count(): number {
+    const { sessions } = this.#slots()
+    let count = this.#bySession.get(0)?.size ?? 0
+    for (let session = 1, { last } = sessions; session <= last; session++) {
+      if (sessions.isOpen(session)) count += Math.max(0, sessions.waiting(session) - this.#slots().openingFor(session))
+    }
+    return count
+  }
+
+  /** A thread's callers may have been served by each other: then its requests are more than its callers. */
+  #dismissNeedless(): void {
+    const { sessions } = this.#slots()
+    for (const [session, queue] of [...this.#bySession]) {
+      if (session === 0) continue
+      const needless = [...queue.keys()].slice(0, Math.max(0, queue.size - sessions.waiting(session)))
+      for (const waiter of needless) waiter.leave()
+    }
+  }
+
+  #changed(session: number, queue: ReadonlyMap<Waiter<C>, Entry<C>>, by: 1 | -1): void {
+    const slots = this.#slots()
+    this.#size += by
+    slots.waiters = this.#size
+    slots.sessions.addAsks(session, by)
+    if (session === 0) slots.sessions.setWaiting(0, queue.size)
+  }
+}

@@ -1,0 +1,48 @@
+import type { SlotTable } from './slot-table.ts'
+import { isLeased, maxSession, sessionOf } from './state.ts'
+
+/** So many times in a row a thread hands a connection on among its own callers, while another waits that holds one fewer. */
+const mostHandOvers = 16
+
+/** Slots held, by session. One array for the thread: it is filled and read within one call. */
+const held = new Int32Array(maxSession + 1)
+
+/**
+ * Max-min fair share: may the holder of a connection that comes free hand it on to the next of its own callers? Never does it
+ * leave for a thread that holds as many; at once for one that holds two fewer, or the poor would wait for the rich; and after
+ * a bounded number of hand-overs for one that holds one fewer, so that more threads than connections take turns.
+ * The bound is of the kind that cohort locks have (Dice, Marathe and Shavit 2012): a hand-over within a thread costs no wake-up.
+ */
+export function mayKeep(table: SlotTable, session: number, handOvers: number): boolean {
+  if (table.waiters === 0) return true
+  const { sessions } = table
+  const { last } = sessions
+  countHeld(table, last)
+  for (let other = 0; other <= last; other++) {
+    if (other === session || !sessions.isEntitled(other)) continue
+    const lead = held[session]! - held[other]!
+    if (lead >= 2 || (lead === 1 && handOvers >= mostHandOvers)) return false
+  }
+  return true
+}
+
+/** True when a thread other than this one is entitled to what comes free: whoever comes now stands behind it. */
+export function othersWait(table: SlotTable, session: number): boolean {
+  if (table.waiters === 0) return false
+  const { sessions } = table
+  for (let other = 0, { last } = sessions; other <= last; other++) {
+    if (other !== session && sessions.isEntitled(other)) return true
+  }
+  return false
+}
+
+/** True when any thread is entitled to what comes free. */
+export const anyoneWaits = (table: SlotTable): boolean => othersWait(table, -1)
+
+function countHeld(table: SlotTable, last: number): void {
+  held.fill(0, 0, last + 1)
+  for (let slot = 0, slots = table.capacity; slot < slots; slot++) {
+    const word = table.word(slot)
+    if (isLeased(word)) held[sessionOf(word)]!++
+  }
+}

@@ -1,0 +1,110 @@
+import { monotonicMs } from '../base/clock.ts'
+import { anyoneWaits, mayKeep, othersWait } from './fair-share.ts'
+import { slotFlag, tableFlag } from './layout.ts'
+import type { SlotTable } from './slot-table.ts'
+import { isIdle, leaseId, slotOfLease, wordOfLease } from './state.ts'
+
+/** What of the pool's policy a thread must know to lend to itself. */
+export interface LanePolicy {
+  readonly useLifo: boolean
+  /** A connection older than this is not lent; negative: age does not matter. */
+  readonly recycleMs: number
+}
+
+/**
+ * What became of a return. `home`: idle, and nobody waits. `awaited`: idle, and the coordinator must be told, for it has work
+ * with it. `slow`: nothing was done, the return must go by message. `ended`: somebody else has ended this lease.
+ */
+export type Returned = 'home' | 'awaited' | 'slow' | 'ended'
+
+const needsCoordinator = slotFlag.slow | slotFlag.lost | slotFlag.retiring
+
+/**
+ * Checkout and checkin by compare-and-set alone, for one thread. Every step is one from which the coordinator recovers the
+ * slot if the thread dies right after it. Leases are numbers as in messages; 0: none.
+ */
+export class FastLane {
+  readonly #table: SlotTable
+  readonly #session: number
+  readonly #policy: LanePolicy
+  #handOvers = 0
+
+  constructor(table: SlotTable, session: number, policy: LanePolicy) {
+    this.#table = table
+    this.#session = session
+    this.#policy = policy
+  }
+
+  /** True when connections may be lent without the coordinator, as things are now. */
+  get isOpen(): boolean {
+    return (this.#table.flags & (tableFlag.fastCheckout | tableFlag.watched)) === tableFlag.fastCheckout
+  }
+
+  /** Claims the idle slot whose turn it is, unless others wait: whoever comes while they do stands behind them (no barging). */
+  claim(): number {
+    if (!this.isOpen || othersWait(this.#table, this.#session)) return 0
+    for (;;) {
+      const slot = this.#nextIdle()
+      if (slot === -1) return 0
+      const word = this.#table.word(slot)
+      // Read once more, and compared and set from just that word: another thread may have been faster, then we look again.
+      const lent = isIdle(word) && this.#isFresh(slot) ? this.#table.step(slot, word, 'leased', this.#session) : -1
+      if (lent !== -1) return leaseId(slot, lent)
+    }
+  }
+
+  /** An offer of the coordinator becomes a lease; until then the coordinator can take it back. 0: it has. */
+  accept(offer: number): number {
+    const slot = slotOfLease(offer)
+    const lent = this.#table.step(slot, wordOfLease(offer), 'leased')
+    return lent === -1 ? 0 : leaseId(slot, lent)
+  }
+
+  /** Ends a lease and begins the next one of the same slot, for another caller of this thread; 0: it may not be, and nothing was done. */
+  handOn(lease: number): number {
+    const slot = slotOfLease(lease)
+    if (!this.isOpen || !this.#mayReturn(slot) || !this.#isFresh(slot)) return 0
+    if (!mayKeep(this.#table, this.#session, this.#handOvers)) {
+      this.#handOvers = 0
+      return 0
+    }
+    this.#handOvers++
+    return this.accept(lease)
+  }
+
+  /** Ends a lease; see `Returned`. */
+  release(lease: number): Returned {
+    const table = this.#table
+    const slot = slotOfLease(lease)
+    if (table.word(slot) !== wordOfLease(lease)) return 'ended'
+    if (table.has(tableFlag.overflowing) || !this.#mayReturn(slot)) return 'slow'
+    table.stampReturn(slot)
+    if (table.step(slot, wordOfLease(lease), 'idle') === -1) return 'ended'
+    // Idle first, then who waits: the coordinator does it the other way round, so one of the two sees the other. The same
+    // holds for a `dispose()`, which marks first and then closes what is idle.
+    return anyoneWaits(table) || table.isMarked(slot, slotFlag.retiring) ? 'awaited' : 'home'
+  }
+
+  #mayReturn(slot: number): boolean {
+    const quick = tableFlag.fastCheckin | tableFlag.watched
+    return (this.#table.flags & quick) === tableFlag.fastCheckin && !this.#table.isMarked(slot, needsCoordinator)
+  }
+
+  #nextIdle(): number {
+    const table = this.#table
+    const { useLifo } = this.#policy
+    let next = -1
+    for (let slot = 0, slots = table.capacity; slot < slots; slot++) {
+      if (!isIdle(table.word(slot)) || !this.#isFresh(slot)) continue
+      if (next === -1) next = slot
+      else if (table.compareReturns(slot, next) > 0 === useLifo) next = slot
+    }
+    return next
+  }
+
+  #isFresh(slot: number): boolean {
+    const { recycleMs } = this.#policy
+    if (!this.#table.isFresh(slot)) return false
+    return recycleMs < 0 || monotonicMs() - this.#table.openedAt(slot) <= recycleMs
+  }
+}

@@ -1,0 +1,82 @@
+import { header, headerWords, sessionRow, sessionRowWords } from './layout.ts'
+import { maxSession } from './state.ts'
+
+/** Words of all sessions' rows: they stand between the header and the slots. */
+export const sessionWords: number = (maxSession + 1) * sessionRowWords
+
+/**
+ * What each attached thread says of itself, and the coordinator of it. Every word has one writer, so none needs a
+ * compare-and-set, and the row of a thread that dies is the coordinator's to clear.
+ */
+export class SessionRows {
+  readonly #words: Int32Array
+
+  constructor(words: Int32Array) {
+    this.#words = words
+  }
+
+  /** A thread has attached under this number. Coordinator only. */
+  open(session: number, threadId: number): void {
+    this.#store(session, sessionRow.threadId, threadId)
+    this.#store(session, sessionRow.asks, 0)
+    this.#store(session, sessionRow.waiting, 0)
+    this.#store(session, sessionRow.open, 1)
+    if (session > Atomics.load(this.#words, header.sessions)) Atomics.store(this.#words, header.sessions, session)
+  }
+
+  /**
+   * The thread may not claim any more. Coordinator only, before it takes the session's slots back: a claim comes before this
+   * store, and its slot is found; or after it, and the claimant sees that it is closed.
+   */
+  close(session: number): void {
+    this.#store(session, sessionRow.open, 0)
+    this.#store(session, sessionRow.asks, 0)
+  }
+
+  isOpen(session: number): boolean {
+    return this.#load(session, sessionRow.open) === 1
+  }
+
+  threadId(session: number): number {
+    return this.#load(session, sessionRow.threadId)
+  }
+
+  /** The session has so many more requests waiting at the coordinator. Coordinator only. */
+  addAsks(session: number, by: number): void {
+    this.#store(session, sessionRow.asks, this.#load(session, sessionRow.asks) + by)
+  }
+
+  /** How many callers wait in this thread. Its own thread only. */
+  setWaiting(session: number, count: number): void {
+    this.#store(session, sessionRow.waiting, count)
+  }
+
+  waiting(session: number): number {
+    return this.#load(session, sessionRow.waiting)
+  }
+
+  /** True when this session has callers waiting and the coordinator knows of it: what comes free may be its. */
+  isEntitled(session: number): boolean {
+    return this.#load(session, sessionRow.asks) > 0 && this.#load(session, sessionRow.waiting) > 0
+  }
+
+  /** How many threads may claim, the coordinator's own among them. */
+  get count(): number {
+    let count = 0
+    for (let session = 0; session <= this.last; session++) if (this.isOpen(session)) count++
+    return count
+  }
+
+  /** The highest session number there has been. */
+  get last(): number {
+    return Atomics.load(this.#words, header.sessions)
+  }
+
+  #load(session: number, what: number): number {
+    return Atomics.load(this.#words, headerWords + session * sessionRowWords + what)
+  }
+
+  #store(session: number, what: number, value: number): void {
+    Atomics.store(this.#words, headerWords + session * sessionRowWords + what, value)
+  }
+}

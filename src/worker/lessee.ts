@@ -1,0 +1,177 @@
+import { within } from '../base/deadlines.ts'
+import { TimeoutError } from '../base/errors.ts'
+import type { Patience } from '../base/patience.ts'
+import { kind, type Welcome } from '../protocol/messages.ts'
+import { othersWait } from '../slots/fair-share.ts'
+import { FastLane } from '../slots/fast-lane.ts'
+import type { SlotTable } from '../slots/slot-table.ts'
+import type { RemoteCaller } from '../transports/remote-caller.ts'
+
+/** One of this thread's callers: it is told once, synchronously. */
+export interface Waiter {
+  readonly grant: (lease: number) => void
+  readonly fail: (error: unknown) => void
+}
+
+/** How long the coordinator may take to say more about a timeout than this thread knows. */
+const graceMs = 100
+
+/**
+ * This thread as one that leases. It claims what is idle; where nothing is, its callers stand in one queue, first come, first
+ * served, and it asks the coordinator for one more lease at a time, or for as many as there are places free.
+ *
+ * An ask is anonymous: it is for whoever is first when it is granted. It stands until it is granted, refused or found needless,
+ * while the queue may fill and empty: whether anybody waits is said in the table, not by messages.
+ */
+export class Lessee {
+  readonly #table: SlotTable
+  readonly #caller: RemoteCaller
+  readonly #welcome: Welcome
+  readonly #lane: FastLane
+  readonly #waiters = new Set<Waiter>()
+  /** By number, in the order of asking. */
+  readonly #asks = new Set<number>()
+
+  constructor(table: SlotTable, caller: RemoteCaller, welcome: Welcome) {
+    this.#table = table
+    this.#caller = caller
+    this.#welcome = welcome
+    this.#lane = new FastLane(table, welcome.session, welcome)
+  }
+
+  /** A lease at once, or 0. Whoever comes while others wait stands behind them. */
+  claim(): number {
+    return this.#waiters.size === 0 ? this.#claimIdle() : 0
+  }
+
+  /** Stands in the queue until it is this caller's turn. It fails when patience ends, when opening fails, when the coordinator is lost. */
+  wait(waiter: Waiter, patience: Patience): void {
+    const { lost } = this.#caller
+    if (lost) return waiter.fail(lost)
+    patience.watch(reason => {
+      const ask = this.#askOf(waiter)
+      // Before the ask is withdrawn: the coordinator knows how far it has come with it.
+      if (reason instanceof TimeoutError) this.#explain(reason, ask).then(waiter.fail)
+      else waiter.fail(reason)
+      this.#leave(waiter, ask)
+    })
+    this.#waiters.add(waiter)
+    this.#counted()
+    // Waiting first, then the slots once more: who returns a connection does it the other way round. A new ask makes the
+    // coordinator look.
+    const lease = this.#asks.size === 0 ? 0 : this.#claimIdle()
+    if (lease !== 0) this.#serve(lease)
+    this.#askForMore()
+  }
+
+  /** Ends a lease without a message if that is possible: it goes on to the next caller of this thread, or comes home. */
+  giveBack(lease: number): boolean {
+    const next = this.#waiters.size > 0 ? this.#lane.handOn(lease) : 0
+    if (next !== 0) {
+      this.#serve(next)
+      return true
+    }
+    const returned = this.#lane.release(lease)
+    if (returned === 'awaited') this.#caller.tell([kind.freed])
+    return returned !== 'slow'
+  }
+
+  /** The coordinator has granted an ask. An offer becomes a lease only now, for it may have been taken back meanwhile. */
+  granted(ask: number, granted: number, isOffer: boolean): void {
+    const isAsked = this.#asks.delete(ask)
+    const lease = isOffer ? this.#lane.accept(granted) : granted
+    if (lease !== 0) {
+      if (isAsked && this.#waiters.size > 0) this.#serve(lease)
+      else if (!this.giveBack(lease)) this.#caller.tell([kind.end, 0, lease, 'closed'])
+    }
+    this.#askForMore()
+  }
+
+  /** The coordinator could not grant an ask: it is the first caller's failure. */
+  refused(ask: number, error: unknown): void {
+    if (!this.#asks.delete(ask)) return
+    const [first] = this.#waiters
+    if (first) {
+      this.#remove(first)
+      first.fail(error)
+    }
+    this.#askForMore()
+  }
+
+  /** The coordinator has found an ask needless, as nobody waited here at that moment. */
+  dismissed(ask: number): void {
+    this.#asks.delete(ask)
+    this.#askForMore()
+  }
+
+  /** Nothing will be granted any more. */
+  lose(error: unknown): void {
+    this.#asks.clear()
+    for (const waiter of [...this.#waiters]) {
+      this.#remove(waiter)
+      waiter.fail(error)
+    }
+  }
+
+  #claimIdle(): number {
+    const lease = this.#lane.claim()
+    if (lease === 0 || this.#table.sessions.isOpen(this.#welcome.session)) return lease
+    // Shared no more, and about to be told: the coordinator finds this slot and takes it back.
+    return 0
+  }
+
+  #serve(lease: number): void {
+    const [first] = this.#waiters
+    this.#remove(first!)
+    first!.grant(lease)
+    // Connections may be on offer to this thread that it has just stopped to need, while others wait.
+    const mayBeOffered = this.#waiters.size === 0 && this.#asks.size > 0
+    if (mayBeOffered && othersWait(this.#table, this.#welcome.session)) this.#caller.tell([kind.freed])
+  }
+
+  #askForMore(): void {
+    if (this.#asks.size >= this.#waiters.size) return
+    const wanted = this.#wanted()
+    while (this.#asks.size < wanted) {
+      const id = this.#caller.nextId()
+      this.#asks.add(id)
+      this.#caller.tell([kind.ask, id])
+    }
+  }
+
+  /** Where others hold what this thread waits for, one more lease at a time is its fair share. */
+  #wanted(): number {
+    const waiting = this.#waiters.size
+    if (waiting <= 1 || !this.#lane.isOpen || this.#welcome.limit === null) return waiting
+    return Math.min(waiting, Math.max(1, this.#welcome.limit - this.#table.inUse))
+  }
+
+  /** The caller has given up. If that makes an ask needless, it is withdrawn: it may hang in what nobody has patience for. */
+  #leave(waiter: Waiter, ask: number): void {
+    this.#remove(waiter)
+    if (this.#asks.size > this.#wanted() && this.#asks.delete(ask)) this.#caller.tell([kind.leave, ask])
+  }
+
+  /** The ask that would be this caller's, if asks were granted in order. */
+  #askOf(waiter: Waiter): number {
+    const asks = [...this.#asks]
+    return asks[Math.min([...this.#waiters].indexOf(waiter), asks.length - 1)] ?? 0
+  }
+
+  #remove(waiter: Waiter): void {
+    this.#waiters.delete(waiter)
+    this.#counted()
+  }
+
+  #counted(): void {
+    const { size } = this.#waiters
+    this.#table.sessions.setWaiting(this.#welcome.session, size)
+    if (size <= 1) this.#caller.keepAlive('waiters', size > 0)
+  }
+
+  /** What the coordinator knows of a timeout: above all the last failure to connect. */
+  async #explain(error: TimeoutError, ask: number): Promise<unknown> {
+    const answer = this.#caller.ask(id => [kind.late, id, error.timeoutMs, ask])
+    return within(answer, graceMs, () => error).catch((explained: unknown) => explained)
+  }
+}
