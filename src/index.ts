@@ -1,5 +1,6 @@
 export {
   ArgumentError,
+  AssertionError,
   CoordinatorLostError,
   DisconnectionError,
   InvalidatePoolError,
@@ -18,10 +19,17 @@ export type { ConnectionFairy, Fairy } from './fairies/fairy.ts'
 export type { InfoMap, LoanEnd, ResetAgent } from './fairies/loan.ts'
 export type { RowCursor } from './fairies/row-cursor.ts'
 export type { LeaseEnd, LeaseStart } from './observe/channels.ts'
+export type { EventName } from './observe/event-names.ts'
 export type { Logger } from './observe/logger.ts'
 export type { PoolCounts, PoolStatus } from './observe/status.ts'
-export type { EventName, ListenOptions, PoolListeners } from './pool/events.ts'
+export { AssertionPool } from './pool/assertion-pool.ts'
+export type { ListenOptions, PoolListeners } from './pool/events.ts'
+export { NullPool } from './pool/null-pool.ts'
 export type { ConnectOptions, Creator, EventOption, PoolOptions, ResetMode } from './pool/options.ts'
-export type { Pool, ShareAddress, ShareOptions } from './pool/pool.ts'
+export { Pool } from './pool/pool.ts'
 export { QueuePool } from './pool/queue-pool.ts'
 export type { ConnectionRecord, FinalizeCallback } from './pool/record.ts'
+export type { CheckoutRequest } from './pool/request.ts'
+export type { ShareAddress, ShareOptions } from './pool/sharing.ts'
+export { SingletonThreadPool } from './pool/singleton-thread-pool.ts'
+export { StaticPool } from './pool/static-pool.ts'

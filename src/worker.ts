@@ -1,5 +1,6 @@
 export {
   ArgumentError,
+  AssertionError,
   CoordinatorLostError,
   DisconnectionError,
   InvalidatePoolError,
@@ -17,4 +18,5 @@ export type { InfoMap } from './fairies/loan.ts'
 export type { RowCursor } from './fairies/row-cursor.ts'
 export type { PoolCounts, PoolStatus } from './observe/status.ts'
 export { attach, type ShareAddress } from './worker/attach.ts'
+export type { PoolEvent, PoolEventListener } from './worker/listeners.ts'
 export type { ConnectOptions, PoolClient } from './worker/pool-client.ts'

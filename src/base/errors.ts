@@ -80,6 +80,13 @@ export class InvalidatePoolError extends DisconnectionError {
   }
 }
 
+/** An `AssertionPool` was asked for a second connection while the first was out; or another of its rules was broken. */
+export class AssertionError extends PoolError {
+  override get code(): string {
+    return 'FAIRYPOOL_ASSERTION'
+  }
+}
+
 /** The thread that owns the pool is gone, or has stopped sharing it. Attach again. */
 export class CoordinatorLostError extends PoolError {
   override get code(): string {
@@ -116,6 +123,7 @@ export const poolErrors: ReadonlyMap<string, { readonly prototype: PoolError }> 
   Object.entries({
     PoolError,
     ArgumentError,
+    AssertionError,
     InvalidRequestError,
     TimeoutError,
     DisconnectionError,

@@ -1,10 +1,17 @@
 import { InvalidRequestError } from '../base/errors.ts'
+import type { EventName } from '../observe/event-names.ts'
 import type { Checkout } from '../pool/checkout.ts'
 import type { Pool } from '../pool/pool.ts'
+import type { ShareAddress } from '../pool/sharing.ts'
 import type { Control, InfoKind } from '../protocol/control.ts'
+import type { Observers } from './observers.ts'
 
 /** What the control plane does for one session. `lease` finds the session's own leases, and throws for any other. */
-export function controlFor(pool: Pool<object>, lease: (lease: number) => Checkout<object>): Control {
+export function controlFor(
+  pool: Pool<object>,
+  observers: Observers,
+  lease: (lease: number) => Checkout<object>,
+): Control {
   const map = (number: number, kind: InfoKind): Map<string, unknown> => {
     const checkout = lease(number)
     const found = kind === 'info' ? checkout.info : checkout.recordInfo
@@ -12,7 +19,13 @@ export function controlFor(pool: Pool<object>, lease: (lease: number) => Checkou
     return found
   }
   return {
-    status: () => ({ ...pool.status() }),
+    status: () => {
+      const status = pool.status()
+      return { counts: { ...status }, label: status.label }
+    },
+    recreate: () => shareAnew(pool.recreate()),
+    listen: event => observers.listen(event as EventName),
+    unlisten: event => observers.unlisten(event as EventName),
     dispose: () => pool.dispose(),
     invalidate: generation => pool.condemn(generation),
     infoGet: (number, kind, key) => map(number, kind).get(key),
@@ -21,4 +34,11 @@ export function controlFor(pool: Pool<object>, lease: (lease: number) => Checkou
     infoDelete: (number, kind, key) => map(number, kind).delete(key),
     infoClear: (number, kind) => map(number, kind).clear(),
   }
+}
+
+let recreated = 0
+
+/** Under a name of its own. */
+function shareAnew(pool: Pool<object>): ShareAddress {
+  return pool.share({ name: `recreated ${++recreated}` })
 }

@@ -42,7 +42,7 @@ export class Holdings {
     if (held?.checkout.lease === lease) return held.checkout.isValid ? held : undefined
     const detached = this.#detached.get(lease)
     if (detached) return detached
-    const record = this.#pool.recordOf(slotOfLease(lease))
+    const record = this.#pool.records.at(slotOfLease(lease))
     if (record === undefined || this.#pool.slots.word(record.slot) !== wordOfLease(lease)) return undefined
     const checkout = this.#isOwn(record) ? record.adopt() : undefined
     return checkout === held?.checkout ? held : checkout && this.add(checkout)
@@ -60,7 +60,7 @@ export class Holdings {
     const checkouts = [...this.#bySlot.values(), ...this.#detached.values()].map(held => held.checkout)
     this.#bySlot.clear()
     this.#detached.clear()
-    for (const record of this.#pool.records()) {
+    for (const record of this.#pool.records) {
       const unmet = this.#isOwn(record) ? record.adopt() : undefined
       if (unmet && !checkouts.includes(unmet)) checkouts.push(unmet)
     }

@@ -13,6 +13,7 @@ import { fromWireValue } from '../protocol/wire-value.ts'
 import { tableFlag } from '../slots/layout.ts'
 import { controlFor } from './control.ts'
 import { type Held, Holdings } from './holdings.ts'
+import { Observers } from './observers.ts'
 
 /**
  * One attached thread, as the coordinator sees it: its port, its wishes and its leases. When the port closes the thread is dead,
@@ -23,6 +24,7 @@ export class Session {
   readonly #pool: Pool<object>
   readonly #mailbox: Mailbox<Reply, Request>
   readonly #holdings: Holdings
+  readonly #observers: Observers
   /** Leases on their way home, which may still wait for a call that is in flight. */
   readonly #closing = new Map<Held, Promise<void>>()
   readonly #wishes = new Map<number, CheckoutRequest<object>>()
@@ -34,8 +36,9 @@ export class Session {
     this.#pool = pool
     this.borrower = borrower
     this.#holdings = new Holdings(pool, borrower.session, (reply, unsendable) => this.#mailbox.post(reply, unsendable))
+    this.#observers = new Observers(pool, notice => this.#mailbox.post([kind.notice, notice]))
     pool.slots.sessions.open(borrower.session, borrower.threadId)
-    pool.heedObservers()
+    pool.lanes.heed()
     const { useThreadlocal, traceCheckouts, timeoutMs, useLifo, recycleMs, poolSize, maxOverflow } = pool.settings
     const { name, methods } = pool.dialect
     const welcome: Welcome = {
@@ -69,6 +72,7 @@ export class Session {
     await this.#takeBack()
     // What it claimed while it was being told to leave.
     await this.#takeBack()
+    this.#pool.sessionOver(this.borrower.session)
   }
 
   /** The pool is shared no more: all that the thread holds is taken back, and it is told. */
@@ -80,6 +84,7 @@ export class Session {
   async #takeBack(): Promise<void> {
     this.#state = 'ended'
     this.#controlPort?.close()
+    this.#observers.close()
     const gone = new StaleLeaseError('The session has ended.')
     for (const request of this.#wishes.values()) request.patience.leave(gone)
     this.#wishes.clear()
@@ -94,7 +99,7 @@ export class Session {
   /** Every message is looked at here; one that is wrong gets an error, and costs nobody else anything. */
   #receive(request: Request): void {
     if (this.#state === 'ended') return
-    this.#pool.heedObservers()
+    this.#pool.lanes.heed()
     try {
       this.#handle(request)
     } catch (error) {
@@ -136,7 +141,7 @@ export class Session {
       case kind.control:
         this.#controlPort = request[1]
         return exposeControl(
-          controlFor(this.#pool, lease => this.#lease(lease).checkout),
+          controlFor(this.#pool, this.#observers, lease => this.#lease(lease).checkout),
           request[1],
         )
       default:
@@ -238,7 +243,7 @@ export class Session {
   /** For ends that nobody awaits: what fails there is logged. */
   async #quietly(work: Promise<void>): Promise<void> {
     await work.catch(error => {
-      this.#pool.settings.logger.error('fairypool: a lease could not be ended cleanly.', asError(error))
+      this.#pool.log.error('a lease could not be ended cleanly.', asError(error))
     })
   }
 }

@@ -18,8 +18,11 @@ export class PoolStatus implements PoolCounts {
   readonly overflow: number
   readonly checkedout: number
   readonly waiting: number
+  /** The class of a pool whose counts say little: as a string, it is that. */
+  readonly #label: string | undefined
 
-  constructor({ poolSize, checkedin, overflow, checkedout, waiting }: PoolCounts) {
+  constructor({ poolSize, checkedin, overflow, checkedout, waiting }: PoolCounts, label?: string) {
+    this.#label = label
     this.poolSize = poolSize
     this.checkedin = checkedin
     this.overflow = overflow
@@ -27,7 +30,12 @@ export class PoolStatus implements PoolCounts {
     this.waiting = waiting
   }
 
+  get label(): string | undefined {
+    return this.#label
+  }
+
   toString(): string {
+    if (this.#label !== undefined) return this.#label
     const { poolSize, checkedin, overflow, checkedout, waiting } = this
     return `poolSize ${poolSize}, checkedin ${checkedin}, overflow ${overflow}, checkedout ${checkedout}, waiting ${waiting}`
   }

@@ -6,6 +6,8 @@ export type WarningCode =
   | 'FAIRYPOOL_LOST_FAIRY'
   | 'FAIRYPOOL_TASK_LEFT_OPEN'
   | 'FAIRYPOOL_CALL_IN_FLIGHT'
+  | 'FAIRYPOOL_DEPRECATED'
+  | 'FAIRYPOOL_LISTENER'
 
 const given = new Set<string>()
 const limit = 1000

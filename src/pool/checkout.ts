@@ -4,6 +4,7 @@ import type { BatchReader, Outcome } from '../dialects/dialect.ts'
 import type { Loan, LoanEnd, ResetAgent } from '../fairies/loan.ts'
 import { warnLost } from '../observe/checkout-warnings.ts'
 import { LeaseNotice } from '../observe/lease-notice.ts'
+import { reasonOf } from '../observe/pool-log.ts'
 import type { CheckoutTrace } from '../observe/trace.ts'
 import { slotFlag } from '../slots/layout.ts'
 import { Calls, started } from './calls.ts'
@@ -11,7 +12,7 @@ import type { Pool } from './pool.ts'
 import { cancel, quieten } from './quietening.ts'
 import type { ConnectionRecord } from './record.ts'
 import type { Borrower } from './request.ts'
-import { closeAndCheckin, closeDetached, dispatchInvalidate, giveBack } from './returning.ts'
+import { checkin, closeAndCheckin, closeDetached, dispatchInvalidate, giveBack } from './returning.ts'
 import { Tenure } from './tenure.ts'
 
 /**
@@ -48,7 +49,7 @@ export class Checkout<C extends object> implements Loan<C> {
     this.trace = trace
     this.#notice = new LeaseNotice(pool, borrower.threadId)
     this.#calls = new Calls({ failed: error => this.#callFailed(error), quiet: () => this.#quiet() })
-    this.#tenure = new Tenure(() => pool.slots, record.slot, borrower.session)
+    this.#tenure = new Tenure(() => pool.slots, pool.seat(record, borrower.session), record.slot, borrower.session)
     record.current = this
     this.#notice.begun(this.lease)
   }
@@ -88,15 +89,11 @@ export class Checkout<C extends object> implements Loan<C> {
     this.#resetAgent = agent && new WeakRef(agent)
   }
 
-  /** True when no call is under way and no cursor is open. */
   get isQuiet(): boolean {
     return this.#calls.isQuiet
   }
 
-  /**
-   * The thread has ended this loan and made the next one of the same record, without a word. True: this checkout, which
-   * nothing of the old loan sticks to, stands for the new one from now on.
-   */
+  /** The thread has made the next loan of this record without a word. True: as nothing of the old one is left, this stands for it now. */
   moveOn(): boolean {
     const record = this.#record
     if (this.#state !== 'lent' || record === undefined || !this.isQuiet || this.#retains) return false
@@ -167,6 +164,11 @@ export class Checkout<C extends object> implements Loan<C> {
     if (record) return giveBack(this.#pool, this, record)
   }
 
+  async handBack(): Promise<void> {
+    const record = this.#claim('returning', 'closed')
+    if (record) await checkin(this.#pool, record)
+  }
+
   /** The borrower's thread is gone: what it ran is stopped, the connection is closed and never lent again. */
   async die(): Promise<void> {
     if (this.#state === 'detached') return this.#endDetached('died', 'abrupt')
@@ -189,6 +191,7 @@ export class Checkout<C extends object> implements Loan<C> {
     // A listener that fails stops the invalidation: the connection stays lent and usable (behaviours 287, 289).
     if (soft) {
       await events.emit('softInvalidate', connection, record, error)
+      this.#pool.log.info(named => `Softly invalidating ${named(connection)}${reasonOf(error)}`)
       return slots.mark(record.slot, slotFlag.stale)
     }
     this.#invalidating ??= this.#invalidateHard(record, connection, error).finally(() => {
@@ -198,7 +201,8 @@ export class Checkout<C extends object> implements Loan<C> {
   }
 
   async #invalidateHard(record: ConnectionRecord<C>, connection: C, error: unknown): Promise<void> {
-    const { events } = this.#pool
+    const { events, log } = this.#pool
+    log.info(named => `Invalidating ${named(connection)}${reasonOf(error)}`)
     if (events.has('invalidate')) await events.emit('invalidate', connection, record, error)
     if (this.#claim('closing', 'invalidated')) await closeAndCheckin(this.#pool, record)
   }
@@ -227,9 +231,10 @@ export class Checkout<C extends object> implements Loan<C> {
     this.#tenure.renew()
   }
 
-  /** During the checkout phase: the record has gone home without a connection, and this loan with it. */
+  /** During the checkout phase: the record has gone home empty, and this loan with it. */
   lost(): void {
     if (this.#record?.current === this) this.#record.current = undefined
+    if (this.#tenure.isSeat) this.#tenure.end('closing', 'any')
     this.#finish('invalidated')
   }
 
@@ -241,7 +246,6 @@ export class Checkout<C extends object> implements Loan<C> {
     await closeAndCheckin(this.#pool, record)
   }
 
-  /** Settles when nothing is under way, within `closeTimeoutMs`. */
   quieten(): Promise<void> {
     return quieten(this.#pool, this, this.#connection, this.#calls)
   }
@@ -263,6 +267,7 @@ export class Checkout<C extends object> implements Loan<C> {
   }
 
   #finish(reason: LoanEnd): void {
+    if (this.#tenure.isSeat && this.#state === 'lent') this.#pool.leaveSeat(this.#record!, this.#tenure.slot)
     if (reason !== 'detached') {
       this.#state = 'ended'
       this.onEnd?.(reason)

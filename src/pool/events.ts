@@ -1,6 +1,7 @@
 import { ArgumentError, InvalidRequestError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import type { Fairy } from '../fairies/fairy.ts'
+import { type EventName, eventNames } from '../observe/event-names.ts'
 import type { ConnectionRecord } from './record.ts'
 
 /** The pool's events and what their listeners get (behaviour 256). Listeners may be async; they are awaited, one after another. */
@@ -27,20 +28,7 @@ export interface PoolListeners<C extends object> {
   closeDetached(connection: C): MaybePromise<unknown>
 }
 
-export type EventName = keyof PoolListeners<object>
-
-const names: ReadonlySet<string> = new Set<EventName>([
-  'firstConnect',
-  'connect',
-  'checkout',
-  'checkin',
-  'reset',
-  'invalidate',
-  'softInvalidate',
-  'close',
-  'detach',
-  'closeDetached',
-])
+const names: ReadonlySet<string> = new Set(eventNames)
 
 type AnyListener = (...args: never[]) => MaybePromise<unknown>
 

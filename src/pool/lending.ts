@@ -1,5 +1,6 @@
 import { DisconnectionError, InvalidatePoolError, InvalidRequestError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
+import { reasonOf } from '../observe/pool-log.ts'
 import { Checkout } from './checkout.ts'
 import { open } from './opening.ts'
 import type { Pool } from './pool.ts'
@@ -24,12 +25,21 @@ export function lend<C extends object>(
   return begin(pool, record, request)
 }
 
+/** Why a connection is replaced before it is lent. */
+const recycling = {
+  lost: 'was lost while it was idle',
+  age: 'exceeded its age',
+  'pool invalidated': 'was opened before the pool was invalidated',
+  'soft mark': 'was softly invalidated',
+} as const
+
 const isExamined = <C extends object>(pool: Pool<C>, record: ConnectionRecord<C>): boolean =>
   pool.events.has('checkout') || (pool.settings.prePing && !record.fresh)
 
 function begin<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>, request: CheckoutRequest<C>): Checkout<C> {
   const { borrower, trace } = request
   record.fresh = false
+  pool.log.debug(named => `${named(record.connection)} checked out by thread ${borrower.threadId}`)
   // Another thread keeps the process alive by itself as long as it runs.
   if (borrower.session === 0) pool.dialect.keepAlive?.(record.connection!, true)
   else record.assess()
@@ -74,7 +84,7 @@ function connectWithin<C extends object>(
  * Leaves the record `leased` with a connection that is not stale (behaviours 106-109). A new record is checked once more after
  * its open, for it may have been condemned meanwhile; a reopened one is not (109), or a steady invalidator could keep it busy for ever.
  */
-async function getConnection<C extends object>(
+export async function getConnection<C extends object>(
   pool: Pool<C>,
   record: ConnectionRecord<C>,
   session: number,
@@ -84,8 +94,10 @@ async function getConnection<C extends object>(
     await openOrReturn(pool, record, session)
     if (!isNew) return
   }
-  if (record.staleness === undefined) return
-  await record.close('abrupt')
+  const { staleness } = record
+  if (staleness === undefined) return
+  pool.log.info(named => `${named(record.connection)} ${recycling[staleness]}; recycling`)
+  await record.shut('abrupt')
   record.reopen(session)
   await openOrReturn(pool, record, session)
 }
@@ -118,7 +130,7 @@ async function failedOpen<C extends object>(
     if (connection !== undefined && !isNew) await pool.events.emit('invalidate', connection, record, error)
   } finally {
     if (isNew) await record.closeUnannounced()
-    else await record.close('abrupt')
+    else await record.shut('abrupt')
     if (isNew) pool.discard(record)
     else await checkin(pool, record)
   }
@@ -140,6 +152,7 @@ async function verify<C extends object>(
     }
     await replace(pool, checkout, record, request, failure.error)
   }
+  pool.log.info(() => 'Reconnection attempts exhausted on checkout')
   await checkout.fail(undefined)
   throw new InvalidRequestError(
     `${examinations} connections in a row were found dead at checkout; the database may be restarting.`,
@@ -158,6 +171,7 @@ async function examine<C extends object>(
     if (pool.settings.prePing && !record.fresh) {
       request.phase = 'ping'
       if (!(await request.patience.within(ping(pool, connection)))) {
+        pool.log.debug(named => `${named(connection)} did not answer a ping`)
         return { error: new InvalidatePoolError('The connection did not answer a ping.') }
       }
     }
@@ -172,6 +186,7 @@ async function examine<C extends object>(
 
 async function ping<C extends object>(pool: Pool<C>, connection: C): Promise<boolean> {
   const { dialect } = pool
+  pool.log.debug(named => `Pinging ${named(connection)}`)
   if (dialect.ping === undefined) {
     throw new InvalidRequestError(`prePing is on, but the dialect '${dialect.name}' has no ping.`)
   }
@@ -191,7 +206,7 @@ async function empty<C extends object>(
     await checkout.fail(failure, 'announced')
     throw failure
   }
-  await record.close('abrupt')
+  await record.shut('abrupt')
 }
 
 /** The same record and fairy, a new connection, a new lease number. */
@@ -202,6 +217,11 @@ async function replace<C extends object>(
   request: CheckoutRequest<C>,
   error: DisconnectionError,
 ): Promise<void> {
+  const which = error.invalidatePool ? 'all connections opened before now' : 'this one'
+  pool.log.info(
+    named =>
+      `Disconnection of ${named(record.connection)} detected on checkout, invalidating ${which}${reasonOf(error)}`,
+  )
   await empty(pool, checkout, record, error)
   if (error.invalidatePool) pool.condemn(checkout.generation)
   record.reopen(request.borrower.session)

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { monotonicMs } from '../base/clock.ts'
 import { within } from '../base/deadlines.ts'
 import { asError, InvalidRequestError, TimeoutError } from '../base/errors.ts'
+import { reasonOf } from '../observe/pool-log.ts'
 import { slotFlag } from '../slots/layout.ts'
 import type { Pool } from './pool.ts'
 import { type ConnectionRecord, closeQuietly } from './record.ts'
@@ -18,11 +19,14 @@ export async function open<C extends object>(pool: Pool<C>, record: ConnectionRe
   const connection = await create(pool, record)
   record.connection = connection
   record.fresh = true
+  pool.log.debug(named => `Created new ${named(connection)}`)
   pool.dialect.watch?.(connection, () => {
     if (record.connection === connection) pool.slots.mark(record.slot, slotFlag.lost)
   })
   await pool.firstConnect.pass(connection, record)
   await pool.events.emit('connect', connection, record)
+  if (record.connection !== undefined) return
+  throw new InvalidRequestError('A connect listener has invalidated the connection that was being opened.')
 }
 
 async function create<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>): Promise<C> {
@@ -42,6 +46,7 @@ async function create<C extends object>(pool: Pool<C>, record: ConnectionRecord<
     return await within(call(pool, record, controller.signal), connectTimeoutMs, late, lateSuccess)
   } catch (error) {
     pool.lastConnectError = asError(error)
+    pool.log.debug(() => `Error on connect${reasonOf(error)}`)
     throw error
   }
 }

@@ -6,15 +6,20 @@ import {
   isCount,
   isDuration,
   isFunction,
+  isObject,
   isSignal,
+  isString,
   oneOf,
   orNull,
 } from '../base/checks.ts'
 import { ArgumentError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import type { Dialect, OpenContext } from '../dialects/dialect.ts'
+import type { EventName } from '../observe/event-names.ts'
 import type { Logger } from '../observe/logger.ts'
-import type { EventName, PoolListeners } from './events.ts'
+import type { Echo } from '../observe/pool-log.ts'
+import type { PoolListeners } from './events.ts'
+import type { LegacyListener } from './legacy-listeners.ts'
 import type { ConnectionRecord } from './record.ts'
 
 /** What becomes of a transaction that is open when a connection comes home. */
@@ -58,10 +63,18 @@ export interface PoolOptions<C extends object = object> {
   readonly useThreadlocal?: boolean
   /** Remember where each connection was checked out, and warn when one is lost. About 3 µs a checkout. Default false. */
   readonly traceCheckouts?: boolean
+  /** For an `AssertionPool`: remember where the connection was checked out, for the error of whoever wants a second. Default true. */
+  readonly storeTraceback?: boolean
   /** Listeners to begin with, `[listener, event name]`. */
   readonly events?: readonly EventOption<NoInfer<C>>[]
-  /** Where failures go that no caller can be told. Default: `console` for warnings and errors. */
+  /** What to log besides failures: true, what changes; 'debug', every checkout as well, which none makes by itself then. Default false. */
+  readonly echo?: Echo
+  /** The pool's name in the log, after that of its class. */
+  readonly loggingName?: string
+  /** Where the log goes: an object with debug, info, warn, error; pino fits. Default `console`. */
   readonly logger?: Logger
+  /** @deprecated Use `events`, or `pool.on`. Objects with any of connect, firstConnect, checkout, checkin. */
+  readonly listeners?: readonly LegacyListener<NoInfer<C>>[]
 }
 
 /** Options of one checkout. */
@@ -86,13 +99,15 @@ export interface PoolSettings {
   readonly resetOnReturn: ResetMode
   readonly useThreadlocal: boolean
   readonly traceCheckouts: boolean
+  readonly storeTraceback: boolean
+  readonly echo: Echo
+  readonly loggingName: string | undefined
   readonly logger: Logger
 }
 
-const quiet = (): void => {}
 const consoleLogger: Logger = {
-  debug: quiet,
-  info: quiet,
+  debug: message => console.debug(message),
+  info: message => console.info(message),
   warn: (message, error) => console.warn(message, ...(error === undefined ? [] : [error])),
   error: (message, error) => console.error(message, ...(error === undefined ? [] : [error])),
 }
@@ -115,6 +130,10 @@ const checks: Readonly<Record<keyof PoolOptions, Check>> = {
   resetOnReturn: oneOf('rollback', 'commit', 'none', true, false, null),
   useThreadlocal: isBoolean,
   traceCheckouts: isBoolean,
+  storeTraceback: isBoolean,
+  echo: oneOf(true, false, 'debug'),
+  loggingName: isString,
+  listeners: { expected: 'an array of objects', test: value => Array.isArray(value) && value.every(isObject.test) },
   events: {
     expected: 'an array of [listener, event name]',
     test: value => Array.isArray(value) && value.every(Array.isArray),
@@ -159,6 +178,9 @@ export function settingsOf<C extends object>(options: PoolOptions<C>): PoolSetti
     resetOnReturn: resetModes.get(resetOnReturn) ?? (resetOnReturn as ResetMode),
     useThreadlocal: options.useThreadlocal ?? false,
     traceCheckouts: options.traceCheckouts ?? false,
+    storeTraceback: options.storeTraceback ?? true,
+    echo: options.echo ?? false,
+    loggingName: options.loggingName,
     logger: options.logger ?? consoleLogger,
   }
 }

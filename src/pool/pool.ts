@@ -1,16 +1,18 @@
 import { threadId } from 'node:worker_threads'
-import { InvalidRequestError, TimeoutError } from '../base/errors.ts'
+import { InvalidRequestError, type TimeoutError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import { ConnectionFairy, type Fairy } from '../fairies/fairy.ts'
 import { ThreadLocal } from '../fairies/thread-local.ts'
-import { isWatched } from '../observe/lease-notice.ts'
+import type { EventName } from '../observe/event-names.ts'
+import { PoolLog } from '../observe/pool-log.ts'
 import type { PoolStatus } from '../observe/status.ts'
 import { CheckoutTrace } from '../observe/trace.ts'
-import { tableFlag } from '../slots/layout.ts'
 import { SlotTable } from '../slots/slot-table.ts'
 import { Checkout } from './checkout.ts'
-import { type EventName, type ListenOptions, PoolEvents, type PoolListeners } from './events.ts'
+import { type ListenOptions, PoolEvents, type PoolListeners } from './events.ts'
+import { Lanes } from './lanes.ts'
+import { addLegacyListener, type LegacyListener } from './legacy-listeners.ts'
 import { lend } from './lending.ts'
 import { FirstConnect } from './opening.ts'
 import {
@@ -22,36 +24,11 @@ import {
   settingsOf,
 } from './options.ts'
 import type { ConnectionRecord } from './record.ts'
+import { Records } from './records.ts'
 import { type Borrower, CheckoutRequest } from './request.ts'
+import { type ShareAddress, type ShareOptions, sharing } from './sharing.ts'
 import { stubDialect } from './stub-dialect.ts'
-
-/** Where a shared pool can be found: clonable, so it can be handed to a worker in `workerData` or a message. */
-export interface ShareAddress {
-  readonly name: string
-  /** The coordinator's thread. */
-  readonly threadId: number
-  /** The slot table. */
-  readonly buffer: SharedArrayBuffer
-}
-
-/** Options of `share()`. */
-export interface ShareOptions {
-  /** Needed when several pools are shared. Default 'default'. */
-  readonly name?: string
-}
-
-/** How a pool is offered to other threads. The floor above brings it; a pool itself knows no threads. */
-export interface Sharing {
-  share(pool: Pool<object>, options: ShareOptions | undefined): ShareAddress
-  unshare(pool: Pool<object>): void
-}
-
-let sharing: Sharing | undefined
-
-/** Called once by the floor that knows threads. */
-export function bringSharing(brought: Sharing): void {
-  sharing = brought
-}
+import { timeoutError } from './timeout-report.ts'
 
 /** The policy of a pool, on the thread that owns it: who gets which connection, and when one is too old. Subclasses decide which record is next. */
 export abstract class Pool<C extends object> implements AsyncDisposable {
@@ -62,6 +39,9 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
   /** @internal */ readonly settings: PoolSettings
   /** @internal */ readonly slots: SlotTable
   /** @internal */ readonly events: PoolEvents<C>
+  /** @internal */ readonly log: PoolLog
+  /** @internal */ readonly records: Records<C> = new Records<C>(this)
+  /** @internal */ readonly lanes: Lanes<C> = new Lanes<C>(this)
   /** @internal */ readonly firstConnect: FirstConnect<C> = new FirstConnect<C>(this)
   /** @internal Connections that have left the pool and are not closed yet; held, so that the loss of their fairy closes them. */
   readonly detached: Set<Checkout<C>> = new Set()
@@ -70,7 +50,6 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
   protected readonly options: PoolOptions<C>
   readonly #local: ThreadLocal<C> | undefined
   readonly #self: Borrower = { session: 0, threadId }
-  #isWatched = false
 
   constructor(options: PoolOptions<C>, slots: (settings: PoolSettings) => number | 'growing') {
     this.settings = settingsOf(options)
@@ -78,51 +57,82 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
     this.creator = options.creator
     this.dialect = options.dialect ?? (stubDialect as Dialect<C>)
     this.slots = SlotTable.create(slots(this.settings))
-    this.events = new PoolEvents<C>(() => this.openLanes())
+    const { echo, logger, loggingName } = this.settings
+    const name = `fairypool.${new.target.name}${loggingName === undefined ? '' : `.${loggingName}`}`
+    this.log = new PoolLog(logger, echo, name)
+    this.events = new PoolEvents<C>(() => this.lanes.set())
     this.slots.sessions.open(0, threadId)
-    this.openLanes()
+    this.lanes.set()
     for (const [listener, event] of options.events ?? [])
       this.events.on(event, listener as PoolListeners<C>[typeof event])
+    for (const listener of options.listeners ?? []) addLegacyListener(this.events, listener)
     this.#local = this.settings.useThreadlocal ? new ThreadLocal<C>() : undefined
   }
 
-  /** May attached threads lend idle connections to themselves? Then idle slots must be anybody's, in the order of their return. */
-  protected get lendsByItself(): boolean {
-    return false
-  }
-
-  /** Claims a record for this request; its slot is `leased`, or `opening` when it has no connection. May wait for one. */
+  /**
+   * A record for this request, its slot `leased`, or `opening` when it has no connection. May wait for one. Subclasses have
+   * `this.records` to make one, and `record.attempt()` to claim one that is home.
+   */
   protected abstract doGet(request: CheckoutRequest<C>): MaybePromise<ConnectionRecord<C>>
 
-  /** Takes a record back; its slot is `returning`, or `closing` when its connection is gone. Must not throw. */
+  /** Takes a record back; its slot is `returning`, or `closing` when its connection is gone. `keep` it, or `retire` it. Must not throw. */
   protected abstract doReturnConnection(record: ConnectionRecord<C>): MaybePromise<void>
-
-  /** @internal Drops a record whose slot is `closing`, and frees its place. */
-  abstract discard(record: ConnectionRecord<C>): void
-
-  /** @internal The one function that looks at waiters, idle records and capacity. Whatever has happened, call it at the end. */
-  abstract serveWaiters(): void
-
-  /** @internal */
-  abstract records(): readonly ConnectionRecord<C>[]
-
-  /** @internal */
-  abstract recordOf(slot: number): ConnectionRecord<C> | undefined
-
-  /** @internal A thread has returned a connection without the coordinator, and there is work with it. */
-  abstract tidy(): void
 
   /** The pool's counts now; as a string, one line. */
   abstract status(): PoolStatus
 
-  /** Closes what is idle. What is out is closed when it comes home. The pool stays usable, and opens anew (behaviours 245-247). */
+  /** Closes what the pool keeps. The pool stays usable, and opens anew (behaviours 245-247, 254). */
   abstract dispose(): Promise<void>
+
+  /** @internal May attached threads lend idle connections to themselves? Then idle slots are anybody's, in the order of their return. */
+  get lendsByItself(): boolean {
+    return false
+  }
+
+  /** @internal The one function that looks at waiters, idle records and capacity. Whatever has happened, call it at the end. */
+  serveWaiters(): void {}
+
+  /** @internal A thread has returned a connection without the coordinator, and there is work with it. */
+  tidy(): void {}
+
+  /** @internal The thread of this session has gone. */
+  sessionOver(_session: number): void {}
+
+  /** @internal The slot of a new loan: the record's own, unless several can hold one record. */
+  seat(record: ConnectionRecord<C>, _session: number): number {
+    return record.slot
+  }
+
+  /** @internal The loan of this seat has ended. */
+  leaveSeat(_record: ConnectionRecord<C>, _slot: number): void {}
+
+  /** @internal Drops a record whose slot is `closing`, and frees its place. */
+  discard(record: ConnectionRecord<C>): void {
+    this.records.drop(record)
+    this.serveWaiters()
+  }
+
+  /** Lets a record that has come back stay, for the next who wants one. */
+  protected keep(record: ConnectionRecord<C>): void {
+    this.slots.stampReturn(record.slot)
+    if (record.connection === undefined) return record.become('empty')
+    this.dialect.keepAlive?.(record.connection, false)
+    record.assess()
+    record.become('idle')
+  }
+
+  /** Closes a record that has come back or is reserved, and forgets it; its place is free once it is closed. */
+  protected async retire(record: ConnectionRecord<C>): Promise<void> {
+    if (record.state !== 'closing') await record.shut('polite')
+    this.discard(record)
+  }
 
   /** A new pool of the same class, options and listeners; this one is left as it is (behaviour 250). */
   recreate(): this {
+    this.log.info(() => 'Pool recreating')
     const Class = this.constructor as new (options: PoolOptions<C>) => this
     const { creator, dialect, options } = this
-    const { events: _, ...rest } = options
+    const { events: _, listeners: __, ...rest } = options
     const pool = new Class({ ...rest, ...(creator ? { creator } : {}), dialect })
     this.events.copyTo(pool.events)
     return pool
@@ -187,6 +197,12 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
     return this
   }
 
+  /** @deprecated Use `on`. Registers what of connect, firstConnect, checkout and checkin an object can do (behaviour 19). */
+  addListener(listener: LegacyListener<C>): this {
+    addLegacyListener(this.events, listener)
+    return this
+  }
+
   /** Lets other threads attach: those spawned from now on find it by name, others by the address returned. Idempotent. */
   share(options?: ShareOptions): ShareAddress {
     if (sharing === undefined)
@@ -218,21 +234,6 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
     if (generation === undefined || !this.slots.isCondemned(generation)) this.slots.invalidateAll()
   }
 
-  /** @internal Says in the table what threads may do by themselves, as things are now. */
-  openLanes(): void {
-    const { events, slots, settings } = this
-    this.#isWatched = isWatched()
-    const isExamined = settings.prePing || events.has('checkout')
-    slots.set(tableFlag.fastCheckout, this.lendsByItself && !isExamined)
-    slots.set(tableFlag.fastCheckin, !events.has('checkin') && !events.has('reset'))
-    slots.set(tableFlag.watched, this.#isWatched)
-  }
-
-  /** @internal An observer must hear of every lease. Nobody tells us when one subscribes, so this is looked at with every message. */
-  heedObservers(): void {
-    if (isWatched() !== this.#isWatched) this.openLanes()
-  }
-
   /** @internal Must a connection be reset on its return? Not where the protocol says that no transaction is open: there is nothing to end. */
   needsReset(connection: C | undefined): boolean {
     if (connection === undefined || this.settings.resetOnReturn === 'none') return false
@@ -249,29 +250,9 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
     return this.doReturnConnection(record)
   }
 
-  /** @internal What a caller is told whose deadline has passed. `left`: how many callers it concerns do not count as waiting any more. */
-  timeoutError({ phase, timeoutMs: given }: Pick<CheckoutRequest<C>, 'phase' | 'timeoutMs'>, left = 0): TimeoutError {
-    const timeoutMs = given ?? 0
-    const { checkedin, checkedout, ...status } = this.status()
-    const waiting = status.waiting + left
-    const total = checkedin + checkedout
-    const doing = phase === 'wait' ? 'waiting for a connection' : `in the phase '${phase}'`
-    const cause = this.lastConnectError
-    const message =
-      `connect() timed out after ${timeoutMs} ms ${doing}: ${checkedout} of ${total} connections are out, ${waiting} callers wait.` +
-      (cause ? ` The last failure to connect was: ${cause.message}` : '')
-    const facts = { phase, timeoutMs, total, idle: checkedin, leased: checkedout, waiting, holders: this.holders() }
-    return new TimeoutError(message, facts, cause ? { cause } : undefined)
-  }
-
-  /** @internal Leases by thread id. */
-  holders(): Record<number, number> {
-    const holders: Record<number, number> = {}
-    for (const session of this.slots.holders()) {
-      const id = this.slots.sessions.threadId(session)
-      holders[id] = (holders[id] ?? 0) + 1
-    }
-    return holders
+  /** @internal What a caller is told whose deadline has passed. */
+  timeoutError(request: Pick<CheckoutRequest<C>, 'phase' | 'timeoutMs'>, left?: number): TimeoutError {
+    return timeoutError(this as unknown as Pool<object>, request, left)
   }
 
   #request(

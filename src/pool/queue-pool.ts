@@ -1,10 +1,11 @@
 import type { MaybePromise } from '../base/maybe-async.ts'
 import { PoolStatus } from '../observe/status.ts'
 import { slotFlag, tableFlag } from '../slots/layout.ts'
-import { isIdle, type SlotState, sessionOf, stateOf } from '../slots/state.ts'
+import { isIdle, sessionOf, stateOf } from '../slots/state.ts'
 import type { PoolOptions } from './options.ts'
 import { Pool } from './pool.ts'
-import { ConnectionRecord } from './record.ts'
+import type { ConnectionRecord } from './record.ts'
+import { isHome } from './records.ts'
 import { type CheckoutRequest, notNeeded } from './request.ts'
 import { type Waiter, Waiters } from './waiters.ts'
 
@@ -13,8 +14,6 @@ import { type Waiter, Waiters } from './waiters.ts'
  * Callers wait in the order of their arrival, and a connection that comes free is handed to the first of them (no barging).
  */
 export class QueuePool<C extends object = object> extends Pool<C> {
-  /** By slot; a hole is a place that nobody uses. All counts are taken from here and from the slots, so none can drift. */
-  readonly #records: (ConnectionRecord<C> | undefined)[] = []
   readonly #waiters = new Waiters<C>(() => this.slots)
 
   constructor(options: PoolOptions<C>) {
@@ -23,13 +22,8 @@ export class QueuePool<C extends object = object> extends Pool<C> {
 
   override status(): PoolStatus {
     const { poolSize } = this.settings
-    let total = 0
-    let checkedin = 0
-    for (const record of this.#records) {
-      if (record === undefined) continue
-      total++
-      if (isHome(record.state)) checkedin++
-    }
+    const total = this.records.size
+    const checkedin = this.records.home()
     return new PoolStatus({
       poolSize,
       checkedin,
@@ -42,13 +36,13 @@ export class QueuePool<C extends object = object> extends Pool<C> {
 
   override async dispose(): Promise<void> {
     // Marked first, then closed: a thread that returns one by itself does it the other way round.
-    for (const record of this.#records) if (record) this.slots.mark(record.slot, slotFlag.retiring)
+    for (const { slot } of this.records) this.slots.mark(slot, slotFlag.retiring)
     await Promise.all(this.#closeRetiring())
+    this.log.info(() => `Pool disposed. ${this.status()}`)
   }
 
   override discard(record: ConnectionRecord<C>): void {
-    record.become('empty')
-    this.#records[record.slot] = undefined
+    this.records.drop(record)
     this.#recount()
     this.serveWaiters()
   }
@@ -66,15 +60,7 @@ export class QueuePool<C extends object = object> extends Pool<C> {
     this.serveWaiters()
   }
 
-  override records(): readonly ConnectionRecord<C>[] {
-    return this.#records.filter(record => record !== undefined)
-  }
-
-  override recordOf(slot: number): ConnectionRecord<C> | undefined {
-    return this.#records[slot]
-  }
-
-  protected override get lendsByItself(): boolean {
+  override get lendsByItself(): boolean {
     return true
   }
 
@@ -107,15 +93,11 @@ export class QueuePool<C extends object = object> extends Pool<C> {
   }
 
   protected override doReturnConnection(record: ConnectionRecord<C>): MaybePromise<void> {
-    if (record.isRetiring) return this.#closeAndDiscard(record)
+    if (record.isRetiring) return this.retire(record)
     const waiter = this.#waiters.next()
     if (waiter !== undefined) return this.#grant(waiter, this.#handOn(record, waiter.session))
-    if (this.#isSurplus(record)) return this.#closeAndDiscard(record)
-    this.slots.stampReturn(record.slot)
-    if (record.connection === undefined) return void record.become('empty')
-    this.dialect.keepAlive?.(record.connection, false)
-    record.assess()
-    record.become('idle')
+    if (this.#isSurplus(record)) return this.retire(record)
+    this.keep(record)
   }
 
   #grant(waiter: Waiter<C>, record: ConnectionRecord<C>): void {
@@ -138,8 +120,8 @@ export class QueuePool<C extends object = object> extends Pool<C> {
 
   #nextHome(): ConnectionRecord<C> | undefined {
     let next: ConnectionRecord<C> | undefined
-    for (const record of this.#records) {
-      if (record === undefined || !isHome(record.state)) continue
+    for (const record of this.records) {
+      if (!isHome(record)) continue
       if (next === undefined || this.#isBefore(record, next)) next = record
     }
     return next
@@ -158,13 +140,8 @@ export class QueuePool<C extends object = object> extends Pool<C> {
   }
 
   #create(session: number): ConnectionRecord<C> | undefined {
-    const free = this.#records.indexOf(undefined)
-    const slot = free === -1 ? this.#records.length : free
-    if (slot >= this.slots.capacity && !this.slots.grow()) return undefined
-    const record = new ConnectionRecord<C>(this, slot)
-    this.#records[slot] = record
+    const record = this.records.create(session)
     this.#recount()
-    record.become('opening', session)
     return record
   }
 
@@ -172,15 +149,13 @@ export class QueuePool<C extends object = object> extends Pool<C> {
   #isSurplus(returning: ConnectionRecord<C>): boolean {
     const { poolSize } = this.settings
     if (!this.slots.has(tableFlag.overflowing)) return false
-    let home = 0
-    for (const record of this.#records) if (record && record !== returning && isHome(record.state)) home++
-    return home >= poolSize
+    return this.records.home(returning) >= poolSize
   }
 
   #recount(): void {
     const { poolSize, maxOverflow } = this.settings
     if (poolSize === 0 || maxOverflow === 0) return
-    this.slots.set(tableFlag.overflowing, this.records().length > poolSize)
+    this.slots.set(tableFlag.overflowing, this.records.size > poolSize)
   }
 
   /**
@@ -189,7 +164,7 @@ export class QueuePool<C extends object = object> extends Pool<C> {
    */
   #takeBack(): void {
     const { sessions } = this.slots
-    for (const record of this.records()) {
+    for (const record of this.records) {
       const session = sessionOf(this.slots.word(record.slot))
       const { current } = record
       if (record.isUnmet && !sessions.isOpen(session)) void record.adopt()?.die()
@@ -199,22 +174,13 @@ export class QueuePool<C extends object = object> extends Pool<C> {
 
   #closeRetiring(): Promise<void>[] {
     const closing: Promise<void>[] = []
-    for (const record of this.#records) {
-      if (record === undefined || !record.isRetiring) continue
+    for (const record of this.records) {
+      if (!record.isRetiring) continue
       // Held before it is touched, so that nobody can borrow what is about to be closed.
       if (record.state === 'empty') record.become('opening')
       else if (!record.reserve()) continue
-      closing.push(this.#closeAndDiscard(record))
+      closing.push(this.retire(record))
     }
     return closing
   }
-
-  /** Its place is free once it is closed; waiters are served then. */
-  async #closeAndDiscard(record: ConnectionRecord<C>): Promise<void> {
-    if (record.state !== 'closing') await record.close('polite')
-    this.discard(record)
-  }
 }
-
-/** At home: idle, or emptied and waiting to be reopened. */
-const isHome = (state: SlotState): boolean => state === 'idle' || state === 'empty'

@@ -36,6 +36,6 @@ export async function cancel<C extends object>(pool: Pool<C>, connection: C | un
   const late = (): Error =>
     new TimeoutError(`No answer to a cancel within ${timeoutMs} ms.`, { phase: 'close', timeoutMs })
   await calls.cancel(stop, timeoutMs, late).catch(error => {
-    settings.logger.warn('fairypool: a query could not be cancelled.', asError(error))
+    pool.log.warn('a query could not be cancelled.', asError(error))
   })
 }

@@ -1,9 +1,12 @@
 import { monotonicMs } from '../base/clock.ts'
 import { within } from '../base/deadlines.ts'
 import { asError, bug, TimeoutError } from '../base/errors.ts'
+import { reasonOf } from '../observe/pool-log.ts'
+import { warn } from '../observe/warnings.ts'
 import { slotFlag } from '../slots/layout.ts'
 import { isIdle, isLeased, type SlotState, sessionOf } from '../slots/state.ts'
 import type { Checkout } from './checkout.ts'
+import { getConnection } from './lending.ts'
 import type { Pool } from './pool.ts'
 
 /** Called with the connection at its next checkin, last one first (behaviours 241-244). */
@@ -85,6 +88,33 @@ export class ConnectionRecord<C extends object> {
     else slots.mark(this.slot, slotFlag.slow)
   }
 
+  /** The record's connection, opened if there is none and replaced if it is stale (behaviour 106). For a holder of the record only. */
+  async getConnection(): Promise<C> {
+    if (this.connection !== undefined && this.staleness === undefined) return this.connection
+    const session = sessionOf(this.#pool.slots.word(this.slot))
+    await getConnection(this.#pool, this, session)
+    return this.connection!
+  }
+
+  /** Gives the record back without a reset, as if its fairy had been lost and nothing were open; twice warns (behaviours 121, 124). */
+  async checkin(): Promise<void> {
+    const { loan } = this
+    if (loan === undefined) {
+      return warn('FAIRYPOOL_DOUBLE_CHECKIN', `Record ${this.slot} was checked in twice: it is not checked out.`)
+    }
+    await loan.handBack()
+  }
+
+  /** Closes the connection; the record stays usable, and opens another at its next checkout (behaviour 112). */
+  async close(): Promise<void> {
+    const { loan } = this
+    if (loan) return loan.end('closed')
+    if (!this.reserve()) return
+    await this.shut('polite')
+    this.become('empty')
+    this.#pool.serveWaiters()
+  }
+
   /** When the present connection began to open, in milliseconds of the process's monotonic clock. */
   get lastConnectTime(): number {
     return this.#pool.slots.openedAt(this.slot)
@@ -136,7 +166,7 @@ export class ConnectionRecord<C extends object> {
    * reopened: an `empty` slot is anybody's. Never fails: nobody who is done with a connection can do anything about a driver
    * that won't close it (behaviours 290, 291).
    */
-  close(manner: 'polite' | 'abrupt'): Promise<void> {
+  shut(manner: 'polite' | 'abrupt'): Promise<void> {
     this.become('closing')
     return this.closeConnection(manner)
   }
@@ -147,13 +177,13 @@ export class ConnectionRecord<C extends object> {
     this.become('opening', session)
   }
 
-  /** The second half of `close()`, for a slot that is `closing` already. */
+  /** The second half of `shut()`, for a slot that is `closing` already. */
   async closeConnection(manner: 'polite' | 'abrupt'): Promise<void> {
     const { connection } = this
     this.finalizeCallbacks.length = 0
     if (connection === undefined) return
     await this.#pool.events.emit('close', connection, this).catch(error => {
-      this.#pool.settings.logger.error('fairypool: a close listener failed.', asError(error))
+      this.#pool.log.error('a close listener failed.', asError(error))
     })
     // Dropped before the driver is asked: whatever it does, nobody will use this connection again.
     this.connection = undefined
@@ -166,7 +196,7 @@ export class ConnectionRecord<C extends object> {
       try {
         if (this.connection !== undefined) await callback(this.connection)
       } catch (error) {
-        this.#pool.settings.logger.error('fairypool: a finalize callback failed.', asError(error))
+        this.#pool.log.error('a finalize callback failed.', asError(error))
       }
     }
   }
@@ -187,12 +217,14 @@ export class ConnectionRecord<C extends object> {
     const { loan } = this
     if (loan) return loan.invalidate(error, soft)
     const { connection, state } = this
-    if (connection === undefined || (state !== 'idle' && state !== 'returning')) return
+    const isOurs = state === 'returning' || state === 'opening'
+    if (connection === undefined || !(isOurs || state === 'idle')) return
     if (soft) {
       await this.#pool.events.emit('softInvalidate', connection, this, error)
+      this.#pool.log.info(named => `Softly invalidating ${named(connection)}${reasonOf(error)}`)
       return this.#pool.slots.mark(this.slot, slotFlag.stale)
     }
-    if (state === 'returning') return this.#closeInvalidated(connection, error)
+    if (isOurs) return this.#closeInvalidated(connection, error)
     // Reserved first: while the listeners run nobody may borrow what is about to be closed. A thread that borrows it at this
     // very moment has it taken away.
     if (!this.reserve()) return this.invalidate(error)
@@ -205,8 +237,11 @@ export class ConnectionRecord<C extends object> {
   }
 
   async #closeInvalidated(connection: C, error: unknown): Promise<void> {
+    this.#pool.log.info(named => `Invalidating ${named(connection)}${reasonOf(error)}`)
     await this.#pool.events.emit('invalidate', connection, this, error)
-    await this.close('abrupt')
+    // A connect listener has refused it: whoever opens it has the slot, and sees that there is no connection any more (behaviour 128).
+    if (this.state === 'opening') await this.closeConnection('abrupt')
+    else await this.shut('abrupt')
   }
 }
 
@@ -217,6 +252,7 @@ export async function closeQuietly<C extends object>(
   manner: 'polite' | 'abrupt',
 ): Promise<void> {
   const { dialect, settings } = pool
+  pool.log.debug(named => `${manner === 'abrupt' ? 'Terminating' : 'Closing'} ${named(connection)}`)
   try {
     dialect.keepAlive?.(connection, true)
     if (manner === 'abrupt' && dialect.terminate) return dialect.terminate(connection)
@@ -228,7 +264,7 @@ export async function closeQuietly<C extends object>(
       })
     })
   } catch (error) {
-    settings.logger.error('fairypool: closing a connection failed.', asError(error))
+    pool.log.error('closing a connection failed.', asError(error))
     try {
       if (manner === 'polite') dialect.terminate?.(connection)
     } catch {

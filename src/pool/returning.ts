@@ -2,6 +2,7 @@ import { within } from '../base/deadlines.ts'
 import { asError, DisconnectionError, TimeoutError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import { ConnectionFairy, type Fairy } from '../fairies/fairy.ts'
+import { reasonOf } from '../observe/pool-log.ts'
 import { warn } from '../observe/warnings.ts'
 import type { Checkout } from './checkout.ts'
 import type { Pool } from './pool.ts'
@@ -18,6 +19,7 @@ export function giveBack<C extends object>(
   record: ConnectionRecord<C>,
 ): MaybePromise<void> {
   const { events } = pool
+  pool.log.debug(named => `${named(record.connection)} being returned by thread ${checkout.borrower.threadId}`)
   const quick = checkout.isQuiet && !needsReset(pool, checkout, record.connection) && !events.has('reset')
   if (quick && !events.has('checkin') && record.finalizeCallbacks.length === 0 && !record.isLost) {
     record.current = undefined
@@ -37,9 +39,9 @@ async function giveBackSlowly<C extends object>(
     await reset(pool, checkout, record, record.connection)
   } catch (error) {
     // Hidden from the closer: the work was done, and the connection is replaced (behaviours 184, 283).
-    pool.settings.logger.error('fairypool: a connection could not be reset and is replaced.', asError(error))
+    pool.log.error('a connection could not be reset and is replaced.', asError(error))
     await dispatchInvalidate(pool, record, error)
-    if (record.connection !== undefined) await record.close('abrupt')
+    if (record.connection !== undefined && record.state !== 'closing') await record.shut('abrupt')
   }
   await checkin(pool, record)
 }
@@ -50,9 +52,11 @@ export async function dispatchInvalidate<C extends object>(
   record: ConnectionRecord<C>,
   error: unknown,
 ): Promise<void> {
-  if (record.connection === undefined || !pool.events.has('invalidate')) return
+  if (record.connection === undefined) return
+  pool.log.info(named => `Invalidating ${named(record.connection)}${reasonOf(error)}`)
+  if (!pool.events.has('invalidate')) return
   await pool.events.emit('invalidate', record.connection, record, error).catch(failure => {
-    pool.settings.logger.error('fairypool: an invalidate listener failed.', asError(failure))
+    pool.log.error('an invalidate listener failed.', asError(failure))
   })
 }
 
@@ -104,6 +108,9 @@ async function endTransaction<C extends object>(pool: Pool<C>, checkout: Checkou
     warn('FAIRYPOOL_RESET_AGENT', 'The reset agent of a connection is not active; the connection is reset without it.')
   }
   const by = agent && agent.isActive !== false ? agent : undefined
+  if (mode !== 'none') {
+    pool.log.debug(named => `${named(fairy.connection)} ${mode}-on-return${by ? ', via agent' : ''}`)
+  }
   if (mode === 'rollback') await (by ? by.rollback() : pool.dialect.rollback(fairy as unknown as C))
   if (mode === 'commit') await (by ? by.commit() : pool.dialect.commit(fairy as unknown as C))
 }
@@ -115,17 +122,16 @@ export async function closeDetached<C extends object>(
   connection: C,
   manner: 'polite' | 'abrupt',
 ): Promise<void> {
-  const { logger } = pool.settings
   try {
     if (manner === 'polite') {
       await checkout.quieten()
       await reset(pool, checkout, undefined, connection)
     }
   } catch (error) {
-    logger.error('fairypool: a detached connection could not be reset.', asError(error))
+    pool.log.error('a detached connection could not be reset.', asError(error))
   }
   await pool.events.emit('closeDetached', connection).catch(error => {
-    logger.error('fairypool: a closeDetached listener failed.', asError(error))
+    pool.log.error('a closeDetached listener failed.', asError(error))
   })
   await closeQuietly(pool, connection, manner)
 }

@@ -5,15 +5,18 @@ import { isLeased, leaseId, sessionOf, wordOfLease } from '../slots/state.ts'
 
 /** A checkout's hold on its slot: the lease's number, and the one compare-and-set by which it can end. */
 export class Tenure {
+  /** The slot of this loan: the record's own, or a seat of its own where several can hold one record. */
   readonly slot: number
+  readonly #recordSlot: number
   readonly #table: () => SlotTable
   readonly #session: number
   #lease = 0
   #generation = 0
 
-  constructor(table: () => SlotTable, slot: number, session: number) {
+  constructor(table: () => SlotTable, slot: number, recordSlot: number, session: number) {
     this.#table = table
     this.slot = slot
+    this.#recordSlot = recordSlot
     this.#session = session
     this.renew()
   }
@@ -33,8 +36,13 @@ export class Tenure {
     return this.#session === 0 || this.#table().word(this.slot) === wordOfLease(this.#lease)
   }
 
+  get isSeat(): boolean {
+    return this.slot !== this.#recordSlot
+  }
+
   /** The slot's present loan is meant from now on. */
   renew(): void {
+    if (this.isSeat) this.#table().copyOpening(this.#recordSlot, this.slot)
     this.#lease = leaseId(this.slot, this.#table().word(this.slot))
     this.#generation = this.#table().generation(this.slot)
   }

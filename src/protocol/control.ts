@@ -8,11 +8,22 @@ import { fromWireValue, toWireValue, type WireValue } from './wire-value.ts'
 /** Which of a fairy's two maps. */
 export type InfoKind = 'info' | 'recordInfo'
 
+/** Where a shared pool can be found. */
+export interface SharedAt {
+  readonly name: string
+  readonly threadId: number
+  readonly buffer: SharedArrayBuffer
+}
+
 /** The control plane: rare and small calls from a worker, over Comlink. */
 export interface Control {
-  status(): PoolCounts
+  status(): { readonly counts: PoolCounts; readonly label: string | undefined }
   dispose(): Promise<void>
   invalidate(generation: number | undefined): void
+  /** Makes a pool like this one, shares it, and says where. */
+  recreate(): SharedAt
+  listen(event: string): void
+  unlisten(event: string): void
   infoGet(lease: number, kind: InfoKind, key: string): unknown
   infoSet(lease: number, kind: InfoKind, key: string, value: unknown): void
   infoHas(lease: number, kind: InfoKind, key: string): boolean

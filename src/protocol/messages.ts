@@ -26,7 +26,8 @@ export const kind = {
   bye: 15,
   answer: 16,
   failure: 17,
-  handle: 18,
+  notice: 18,
+  handle: 19,
 } as const
 
 /** How a worker can end a lease. */
@@ -77,8 +78,21 @@ export type Reply =
   | readonly [kind: typeof kind.bye]
   | readonly [kind: typeof kind.answer, id: number, value: unknown, buffers: readonly Uint8Array[] | undefined]
   | readonly [kind: typeof kind.failure, id: number, error: WireError]
+  /** An event of the pool that a listener in this thread wants to hear of. */
+  | readonly [kind: typeof kind.notice, notice: PoolNotice]
   /** The result can't be cloned; it stays on the coordinator, under this number, as long as the lease. */
   | readonly [kind: typeof kind.handle, id: number, target: number, lease: number]
+
+/** An event of the pool, as far as it can be told in another thread. */
+export interface PoolNotice {
+  readonly event: string
+  /** The number of the connection, as in the log; undefined when there is none. */
+  readonly connection: number | undefined
+  /** The number of the record; undefined for a detached connection. */
+  readonly record: number | undefined
+  /** Why: of an invalidation. */
+  readonly error: WireError | undefined
+}
 
 /** What a worker says when it attaches, by `postMessageToThread`. */
 export interface Hello {

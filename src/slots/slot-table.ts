@@ -113,6 +113,14 @@ export class SlotTable {
     Atomics.and(this.#words, at + row.flags, slotFlag.retiring)
   }
 
+  /** Takes over the stamps of another slot's opening. */
+  copyOpening(from: number, to: number): void {
+    const [source, target] = [this.#row(from), this.#row(to)]
+    for (const word of [row.opened, row.openedSeconds, row.openedMs]) {
+      Atomics.store(this.#words, target + word, Atomics.load(this.#words, source + word))
+    }
+  }
+
   /** Stamps a return: call it before the step to `idle` or `empty`, so that whoever sees the state sees its order. */
   stampReturn(slot: number): void {
     Atomics.store(this.#words, this.#row(slot) + row.returned, this.#tick(header.returns))

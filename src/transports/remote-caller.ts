@@ -2,7 +2,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { CoordinatorLostError, NotClonableError } from '../base/errors.ts'
 import { type InFlight, Ledger } from '../protocol/ledger.ts'
 import { Mailbox } from '../protocol/mailbox.ts'
-import { kind, type Reply, type Request } from '../protocol/messages.ts'
+import { kind, type PoolNotice, type Reply, type Request } from '../protocol/messages.ts'
 import { fromWireError } from '../protocol/wire-error.ts'
 import { fromWireValue, toWireValue } from '../protocol/wire-value.ts'
 
@@ -16,6 +16,7 @@ export interface CallerOwner {
   granted(id: number, lease: number, isOffer: boolean): void
   refused(id: number, error: unknown): void
   dismissed(id: number): void
+  noticed(notice: PoolNotice): void
   /** What stands for a result that has stayed on the coordinator under the number `target`. */
   stayed(lease: number, target: number, pinned: object): unknown
   lost(error: CoordinatorLostError): void
@@ -103,6 +104,8 @@ export class RemoteCaller {
         return
       case kind.dismissed:
         return this.#owner.dismissed(reply[1])
+      case kind.notice:
+        return this.#owner.noticed(reply[1])
       case kind.bye:
         this.#closed()
         return this.#mailbox.close()

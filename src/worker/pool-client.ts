@@ -4,9 +4,12 @@ import type { MaybePromise } from '../base/maybe-async.ts'
 import { Patience } from '../base/patience.ts'
 import { ConnectionFairy, type Fairy } from '../fairies/fairy.ts'
 import { ThreadLocal } from '../fairies/thread-local.ts'
+import type { EventName } from '../observe/event-names.ts'
 import { PoolStatus } from '../observe/status.ts'
 import { CheckoutTrace } from '../observe/trace.ts'
+import type { SharedAt } from '../protocol/control.ts'
 import { kind } from '../protocol/messages.ts'
+import type { PoolEvent, PoolEventListener } from './listeners.ts'
 import { RemoteLease } from './remote-lease.ts'
 import { currentScope, type TaskScope } from './task-scope.ts'
 import type { Wire } from './wire.ts'
@@ -26,11 +29,13 @@ export class PoolClient<C extends object = object> {
   /** The name under which the pool is shared. */
   readonly name: string
   readonly #wire: Wire
+  readonly #attach: (address: SharedAt) => Promise<PoolClient<C>>
   readonly #local: ThreadLocal<C> | undefined
 
-  constructor(name: string, wire: Wire) {
+  constructor(name: string, wire: Wire, attach: (address: SharedAt) => Promise<PoolClient>) {
     this.name = name
     this.#wire = wire
+    this.#attach = attach as unknown as (address: SharedAt) => Promise<PoolClient<C>>
     this.#local = wire.welcome.useThreadlocal ? new ThreadLocal<C>() : undefined
   }
 
@@ -71,12 +76,39 @@ export class PoolClient<C extends object = object> {
 
   /** The pool's counts now; as a string, one line. */
   async status(): Promise<PoolStatus> {
-    return new PoolStatus(await this.#wire.control('status'))
+    const { counts, label } = await this.#wire.control('status')
+    return new PoolStatus(counts, label)
   }
 
   /** Closes what is idle, and what is out when it comes home. The pool stays usable (behaviours 245-247). */
   dispose(): Promise<void> {
     return this.#wire.control('dispose')
+  }
+
+  /** A new pool of the same class, options and listeners, shared, with this thread attached to it; this one is left as it is (behaviour 250). */
+  async recreate(): Promise<PoolClient<C>> {
+    return this.#attach(await this.#wire.control('recreate'))
+  }
+
+  /**
+   * Hears of an event of the pool: afterwards, and without a say in it; listeners that can veto are for the coordinator. Settles
+   * when every event from then on is heard of. @throws {InvalidRequestError} a pool has no such event.
+   */
+  async on(event: EventName, listener: PoolEventListener): Promise<void> {
+    if (this.#wire.listeners.add(event, listener)) await this.#wire.control('listen', event)
+  }
+
+  /** As `on`, for the next event only. */
+  async once(event: EventName, listener: PoolEventListener): Promise<void> {
+    const once = (told: PoolEvent): unknown => {
+      void this.off(event, once)
+      return listener(told)
+    }
+    await this.on(event, once)
+  }
+
+  async off(event: EventName, listener: PoolEventListener): Promise<void> {
+    if (this.#wire.listeners.delete(event, listener)) await this.#wire.control('unlisten', event)
   }
 
   async #connectNested(local: ThreadLocal<C>, options: ConnectOptions): Promise<Fairy<C>> {

@@ -5,12 +5,14 @@ import { kind, type Welcome } from '../protocol/messages.ts'
 import type { SlotTable } from '../slots/slot-table.ts'
 import { RemoteCaller } from '../transports/remote-caller.ts'
 import { Lessee } from './lessee.ts'
+import { Listeners } from './listeners.ts'
 import { RemoteHandle } from './remote-handle.ts'
 
 /** All that one attached thread has of a pool: both wires, the slot table, and what the coordinator said in welcome. */
 export class Wire {
   readonly caller: RemoteCaller
   readonly lessee: Lessee
+  readonly listeners: Listeners = new Listeners()
   readonly table: SlotTable
   readonly welcome: Welcome
   #control: ControlClient | undefined
@@ -22,6 +24,7 @@ export class Wire {
       granted: (ask, lease, isOffer) => this.lessee.granted(ask, lease, isOffer),
       refused: (ask, error) => this.lessee.refused(ask, error),
       dismissed: ask => this.lessee.dismissed(ask),
+      noticed: notice => this.listeners.tell(notice),
       stayed: (lease, target, parent) => RemoteHandle.over(this, lease, target, parent),
       lost: error => {
         this.#control?.lose(error)

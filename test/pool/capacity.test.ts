@@ -167,7 +167,7 @@ describe('the counts', () => {
     driver.next('close', 'fails')
     await c!.close()
     expect(countsOf(pool)).toEqual([1, 1, 0, 0])
-    expect(logger.lines).toEqual(['error: fairypool: closing a connection failed.'])
+    expect(logger.lines).toEqual(['error: fairypool.QueuePool: closing a connection failed.'])
   })
 
   it('keep a surplus connection as out until it is closed, so that there are never too many (26, 30)', async () => {

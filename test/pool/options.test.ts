@@ -95,6 +95,9 @@ describe("a pool's options", () => {
       resetOnReturn: 'rollback',
       useThreadlocal: false,
       traceCheckouts: false,
+      storeTraceback: true,
+      echo: false,
+      loggingName: undefined,
     })
     expect(Object.keys(logger).sort()).toEqual(['debug', 'error', 'info', 'warn'])
   })

@@ -8,7 +8,10 @@ const counts = { poolSize: 4, checkedin: 1, overflow: -3, checkedout: 0, waiting
 
 function control(): { readonly [N in keyof Control]: ReturnType<typeof vi.fn<Control[N]>> } {
   return {
-    status: vi.fn(() => counts),
+    status: vi.fn(() => ({ counts, label: undefined })),
+    recreate: vi.fn(),
+    listen: vi.fn(),
+    unlisten: vi.fn(),
     dispose: vi.fn(async () => {}),
     invalidate: vi.fn(() => {}),
     infoGet: vi.fn((_lease, _kind, key) => `value of ${key}`),
@@ -40,7 +43,7 @@ describe('a call over the control plane', () => {
   it('reaches its method with its arguments, and brings back the result', async () => {
     const { served, port } = exposed()
     const client = new ControlClient(port)
-    expect(await client.call('status')).toEqual(counts)
+    expect(await client.call('status')).toEqual({ counts, label: undefined })
     expect(await client.call('infoGet', 5, 'recordInfo', 'colour')).toBe('value of colour')
     expect(await client.call('dispose')).toBeUndefined()
     expect(served.infoGet.mock.calls).toEqual([[5, 'recordInfo', 'colour']])

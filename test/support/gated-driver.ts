@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Dialect } from '../../src/dialects/dialect.ts'
-import type { EventName } from '../../src/pool/events.ts'
+import type { EventName } from '../../src/observe/event-names.ts'
 import type { Creator } from '../../src/pool/options.ts'
 import type { Pool } from '../../src/pool/pool.ts'
 
