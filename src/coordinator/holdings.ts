@@ -44,7 +44,7 @@ export class Holdings {
     if (detached) return detached
     const record = this.#pool.records.at(slotOfLease(lease))
     if (record === undefined || this.#pool.slots.word(record.slot) !== wordOfLease(lease)) return undefined
-    const checkout = this.#isOwn(record) ? record.adopt() : undefined
+    const checkout = this.#isOwn(record) ? record.loan : undefined
     return checkout === held?.checkout ? held : checkout && this.add(checkout)
   }
 
@@ -61,14 +61,15 @@ export class Holdings {
     this.#bySlot.clear()
     this.#detached.clear()
     for (const record of this.#pool.records) {
-      const unmet = this.#isOwn(record) ? record.adopt() : undefined
-      if (unmet && !checkouts.includes(unmet)) checkouts.push(unmet)
+      const loan = this.#isOwn(record) ? record.loan : undefined
+      if (loan && !checkouts.includes(loan)) checkouts.push(loan)
     }
     return checkouts
   }
 
-  #isOwn({ slot, isUnmet }: { readonly slot: number; readonly isUnmet: boolean }): boolean {
-    return isUnmet && sessionOf(this.#pool.slots.word(slot)) === this.#session
+  /** True for a claim of this session's thread, whether something else on the coordinator has met it already or not. */
+  #isOwn({ slot, isClaimed }: { readonly slot: number; readonly isClaimed: boolean }): boolean {
+    return isClaimed && sessionOf(this.#pool.slots.word(slot)) === this.#session
   }
 
   #ended(held: Held, reason: LoanEnd): void {

@@ -10,7 +10,8 @@ import { Mailbox } from '../protocol/mailbox.ts'
 import { kind, type Reply, type Request, type Welcome } from '../protocol/messages.ts'
 import { fromWireError, toWireError } from '../protocol/wire-error.ts'
 import { fromWireValue } from '../protocol/wire-value.ts'
-import { tableFlag } from '../slots/layout.ts'
+import { slotFlag, tableFlag } from '../slots/layout.ts'
+import { slotOfLease } from '../slots/state.ts'
 import { controlFor } from './control.ts'
 import { type Held, Holdings } from './holdings.ts'
 import { Observers } from './observers.ts'
@@ -191,13 +192,16 @@ export class Session {
   #grant(id: number, checkout: Checkout<object>, isOffer: boolean): void {
     // The thread has died since it asked.
     if (this.#state === 'ended') return void this.#quietly(checkout.die())
-    checkout.isOffer = isOffer
+    if (isOffer) this.#pool.slots.mark(slotOfLease(checkout.lease), slotFlag.offered)
     this.#holdings.add(checkout)
     this.#mailbox.post([kind.grant, id, checkout.lease, isOffer])
   }
 
   #leave(id: number): void {
-    this.#wishes.get(id)?.patience.leave(new StaleLeaseError('The caller has left.'))
+    const wish = this.#wishes.get(id)
+    if (wish) wish.patience.leave(new StaleLeaseError('The caller has left.'))
+    // Granted already, to a thread that may be asleep before it reads that.
+    else this.#pool.serveWaiters()
   }
 
   #end(id: number, lease: number, reason: 'closed' | 'collected' | 'task ended'): void {

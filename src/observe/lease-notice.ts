@@ -16,9 +16,15 @@ export class LeaseNotice {
   }
 
   begun(lease: number): void {
+    this.#since = 0
     if (!isWatched()) return
     this.#since = monotonicMs()
     leaseStartChannel.publish({ pool: this.#pool, lease, threadId: this.#threadId } satisfies LeaseStart)
+  }
+
+  /** The lease has ended at some time, without a word: of interest to those only who have been told of its beginning. */
+  over(lease: number): void {
+    if (this.#since !== 0) this.ended(lease, 'closed')
   }
 
   ended(lease: number, reason: string): void {

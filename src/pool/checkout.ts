@@ -34,8 +34,6 @@ export class Checkout<C extends object> implements Loan<C> {
   #invalidating: Promise<void> | undefined
   /** A detached connection's own info: its record has a new one. */
   ownInfo: Map<string, unknown> | undefined
-  /** The thread has been told of this loan and has not taken it yet: it can be taken back. */
-  isOffer = false
   /** Something of it stays here as long as it lasts: a result that could not travel. */
   #retains = false
   /** Told once, when the loan has ended, and how. */
@@ -57,7 +55,6 @@ export class Checkout<C extends object> implements Loan<C> {
   get lease(): number {
     return this.#tenure.lease
   }
-
   get generation(): number {
     return this.#tenure.generation
   }
@@ -97,16 +94,19 @@ export class Checkout<C extends object> implements Loan<C> {
   moveOn(): boolean {
     const record = this.#record
     if (this.#state !== 'lent' || record === undefined || !this.isQuiet || this.#retains) return false
-    this.#notice.ended(this.lease, 'closed')
+    this.#notice.over(this.lease)
     this.rebind(record)
-    this.isOffer = false
     this.#notice.begun(this.lease)
     return true
   }
 
-  /** The thread has ended this loan without a word, and another one has begun. */
   supersede(): void {
-    if (this.#state === 'lent') this.#finish('closed')
+    if (this.#state === 'lent') this.#finish('closed', 'over')
+  }
+
+  /** True when the thread has been told of this loan and has not taken it yet: it can be taken back. */
+  get isOffer(): boolean {
+    return this.isValid && this.#pool.slots.isMarked(this.#tenure.slot, slotFlag.offered)
   }
 
   /** A result stays here as long as the loan lasts: its end must be heard of. */
@@ -225,7 +225,7 @@ export class Checkout<C extends object> implements Loan<C> {
     await this.#pool.events.emit('detach', connection, record)
   }
 
-  /** During the checkout phase: the record holds a new connection. */
+  /** The record holds a new connection, or lends the same one anew. */
   rebind(record: ConnectionRecord<C>): void {
     this.#connection = record.connection
     this.#tenure.renew()
@@ -266,13 +266,13 @@ export class Checkout<C extends object> implements Loan<C> {
     if (this.#state === 'lent' && this.#tenure.isCurrent) this.#record?.assess()
   }
 
-  #finish(reason: LoanEnd): void {
+  #finish(reason: LoanEnd, notice: 'ended' | 'over' = 'ended'): void {
     if (this.#tenure.isSeat && this.#state === 'lent') this.#pool.leaveSeat(this.#record!, this.#tenure.slot)
     if (reason !== 'detached') {
       this.#state = 'ended'
       this.onEnd?.(reason)
     }
-    this.#notice.ended(this.lease, reason)
+    this.#notice[notice](this.lease, reason)
   }
 
   async #endDetached(reason: LoanEnd, manner: 'polite' | 'abrupt'): Promise<void> {

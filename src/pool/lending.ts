@@ -1,6 +1,7 @@
 import { DisconnectionError, InvalidatePoolError, InvalidRequestError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import { reasonOf } from '../observe/pool-log.ts'
+import { slotFlag } from '../slots/layout.ts'
 import { Checkout } from './checkout.ts'
 import { open } from './opening.ts'
 import type { Pool } from './pool.ts'
@@ -39,6 +40,7 @@ const isExamined = <C extends object>(pool: Pool<C>, record: ConnectionRecord<C>
 function begin<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>, request: CheckoutRequest<C>): Checkout<C> {
   const { borrower, trace } = request
   record.fresh = false
+  pool.slots.unmark(record.slot, slotFlag.offered)
   pool.log.debug(named => `${named(record.connection)} checked out by thread ${borrower.threadId}`)
   // Another thread keeps the process alive by itself as long as it runs.
   if (borrower.session === 0) pool.dialect.keepAlive?.(record.connection!, true)

@@ -8,6 +8,7 @@ import type { EventName } from '../observe/event-names.ts'
 import { PoolLog } from '../observe/pool-log.ts'
 import type { PoolStatus } from '../observe/status.ts'
 import { CheckoutTrace } from '../observe/trace.ts'
+import { slotFlag } from '../slots/layout.ts'
 import { SlotTable } from '../slots/slot-table.ts'
 import { Checkout } from './checkout.ts'
 import { type ListenOptions, PoolEvents, type PoolListeners } from './events.ts'
@@ -28,7 +29,7 @@ import { Records } from './records.ts'
 import { type Borrower, CheckoutRequest } from './request.ts'
 import { type ShareAddress, type ShareOptions, sharing } from './sharing.ts'
 import { stubDialect } from './stub-dialect.ts'
-import { timeoutError } from './timeout-report.ts'
+import { holdersOf, timeoutError } from './timeout-report.ts'
 
 /** The policy of a pool, on the thread that owns it: who gets which connection, and when one is too old. Subclasses decide which record is next. */
 export abstract class Pool<C extends object> implements AsyncDisposable {
@@ -115,6 +116,7 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
   /** Lets a record that has come back stay, for the next who wants one. */
   protected keep(record: ConnectionRecord<C>): void {
     this.slots.stampReturn(record.slot)
+    this.slots.unmark(record.slot, slotFlag.offered)
     if (record.connection === undefined) return record.become('empty')
     this.dialect.keepAlive?.(record.connection, false)
     record.assess()
@@ -253,6 +255,11 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
   /** @internal What a caller is told whose deadline has passed. */
   timeoutError(request: Pick<CheckoutRequest<C>, 'phase' | 'timeoutMs'>, left?: number): TimeoutError {
     return timeoutError(this as unknown as Pool<object>, request, left)
+  }
+
+  /** @internal Leases by thread id. */
+  holders(): Record<number, number> {
+    return holdersOf(this as unknown as Pool<object>)
   }
 
   #request(

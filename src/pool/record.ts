@@ -56,10 +56,15 @@ export class ConnectionRecord<C extends object> {
     return this.current?.isValid ? this.current : this.adopt()
   }
 
-  /** True when the slot is lent by a thread's own claim, of which the coordinator has not heard. */
-  get isUnmet(): boolean {
+  /** True when the slot is lent by a thread's own claim. */
+  get isClaimed(): boolean {
     const word = this.#pool.slots.word(this.slot)
-    return isLeased(word) && word !== this.#lentWord && this.current?.isValid !== true
+    return isLeased(word) && word !== this.#lentWord
+  }
+
+  /** True when the coordinator has not heard of that claim yet. */
+  get isUnmet(): boolean {
+    return this.isClaimed && this.current?.isValid !== true
   }
 
   /** Takes charge of a loan that a thread has made by itself. Undefined: there is none. */

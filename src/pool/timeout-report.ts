@@ -21,7 +21,7 @@ export function timeoutError(
 }
 
 /** Leases by thread id. */
-function holdersOf({ slots }: Pool<object>): Record<number, number> {
+export function holdersOf({ slots }: Pool<object>): Record<number, number> {
   const holders: Record<number, number> = {}
   for (const session of slots.holders()) {
     const id = slots.sessions.threadId(session)

@@ -43,7 +43,7 @@ export type Request =
   | readonly [kind: typeof kind.leave, id: number]
   /** A caller of mine has waited `timeoutMs`, lately by this `ask`: what is there to be said? The answer is a failure. */
   | readonly [kind: typeof kind.late, id: number, timeoutMs: number, ask: number]
-  /** I have returned a connection by myself, or need one no more that is on its way to me, and somebody waits. */
+  /** I have returned a connection by myself, or need one no more that is on its way to me, and somebody waits; or an ask of mine is needed again. */
   | readonly [kind: typeof kind.freed]
   /** Call a method of the lease's connection (`target` 0), or of a handle of it. */
   | readonly [

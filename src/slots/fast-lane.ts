@@ -56,8 +56,9 @@ export class FastLane {
   /** An offer of the coordinator becomes a lease; until then the coordinator can take it back. 0: it has. */
   accept(offer: number): number {
     const slot = slotOfLease(offer)
-    const lent = this.#table.step(slot, wordOfLease(offer), 'leased')
-    return lent === -1 ? 0 : leaseId(slot, lent)
+    const lent = this.#relend(slot, offer)
+    if (lent !== 0) this.#table.unmark(slot, slotFlag.offered)
+    return lent
   }
 
   /** Ends a lease and begins the next one of the same slot, for another caller of this thread; 0: it may not be, and nothing was done. */
@@ -69,7 +70,7 @@ export class FastLane {
       return 0
     }
     this.#handOvers++
-    return this.accept(lease)
+    return this.#relend(slot, lease)
   }
 
   /** Ends a lease; see `Returned`. */
@@ -83,6 +84,11 @@ export class FastLane {
     // Idle first, then who waits: the coordinator does it the other way round, so one of the two sees the other. The same
     // holds for a `dispose()`, which marks first and then closes what is idle.
     return anyoneWaits(table) || table.isMarked(slot, slotFlag.retiring) ? 'awaited' : 'home'
+  }
+
+  #relend(slot: number, lease: number): number {
+    const lent = this.#table.step(slot, wordOfLease(lease), 'leased')
+    return lent === -1 ? 0 : leaseId(slot, lent)
   }
 
   #mayReturn(slot: number): boolean {

@@ -75,4 +75,6 @@ export const slotFlag = {
   slow: 4,
   /** Made before the last `dispose()`: it is closed when it comes home. Only a new record clears it. */
   retiring: 8,
+  /** On offer to a thread that has not accepted it yet: the coordinator can take it back. */
+  offered: 16,
 } as const

@@ -222,6 +222,15 @@ export class SlotTable {
     return this.capacity - empty - idle
   }
 
+  /** True when the coordinator could have a connection to give, though no thread can take one: it is not in anybody's hands. */
+  get isAnyUnheld(): boolean {
+    for (let slot = 0, slots = this.capacity; slot < slots; slot++) {
+      const state = this.state(slot)
+      if (state === 'empty' || state === 'idle' || this.isMarked(slot, slotFlag.offered)) return true
+    }
+    return false
+  }
+
   /** The session of each slot that is lent or on its way to or from a borrower. */
   holders(): number[] {
     const holders: number[] = []

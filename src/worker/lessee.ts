@@ -41,7 +41,7 @@ export class Lessee {
 
   /** A lease at once, or 0. Whoever comes while others wait stands behind them. */
   claim(): number {
-    return this.#waiters.size === 0 ? this.#claimIdle() : 0
+    return this.#waiters.size === 0 && this.#caller.lost === undefined ? this.#claimIdle() : 0
   }
 
   /** Stands in the queue until it is this caller's turn. It fails when patience ends, when opening fails, when the coordinator is lost. */
@@ -59,8 +59,14 @@ export class Lessee {
     this.#counted()
     // Waiting first, then the slots once more: who returns a connection does it the other way round. A new ask makes the
     // coordinator look.
-    const lease = this.#asks.size === 0 ? 0 : this.#claimIdle()
+    const isAsked = this.#asks.size > 0
+    const lease = isAsked ? this.#claimIdle() : 0
     if (lease !== 0) this.#serve(lease)
+    // The coordinator has looked at an ask that stood while nobody waited here, and won't by itself look again at what this
+    // thread may not take: a connection that is idle but spent, or has to be seen, or that two threads leave to each other.
+    else if (isAsked && this.#waiters.size === 1 && this.#table.isAnyUnheld) {
+      this.#caller.tell([kind.freed])
+    }
     this.#askForMore()
   }
 

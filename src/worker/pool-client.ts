@@ -117,7 +117,7 @@ export class PoolClient<C extends object = object> {
     const scope = currentScope()
     try {
       return await local.connect(patience, () => {
-        const lease = this.#wire.lessee.claim()
+        const lease = patience.gone ? 0 : this.#wire.lessee.claim()
         if (lease !== 0) return Promise.resolve(this.#fairyOver(lease, trace, scope, local))
         return this.#wait(patience, options, granted => this.#fairyOver(granted, trace, scope, local))
       })

@@ -94,7 +94,7 @@ export class RemoteLease<C extends object> implements Loan<C>, InFlight {
 
   async invalidate(error: unknown, soft: boolean): Promise<void> {
     const reason = error === undefined ? undefined : toWireError(error)
-    await this.#wire.caller.ask(id => [kind.invalidate, id, this.lease, reason, soft])
+    await this.#wire.caller.ask(id => [kind.invalidate, id, this.lease, reason, soft], undefined, this)
     if (!soft) this.#state = 'ended'
   }
 

@@ -16,7 +16,7 @@ async function unmet({ pool }: FastPool): Promise<TestWorker> {
     const pool = keep('pool', await attach())
     keep('toy', await pool.connect())
   })
-  expect(pool.records()[0]!.isUnmet).toBe(true)
+  expect(pool.records.at(0)!.isUnmet).toBe(true)
   expect(pool.status()).toMatchObject({ checkedin: 0, checkedout: 1 })
   expect(pool.holders()).toEqual({ [worker.threadId]: 1 })
   return worker
@@ -48,7 +48,7 @@ describe('a lease of which the coordinator has not heard', () => {
     const worker = await unmet(fast)
     const told: unknown[] = []
     fast.pool.on('invalidate', (_connection, _record, error) => void told.push(error))
-    await fast.pool.records()[0]!.invalidate('it smells')
+    await fast.pool.records.at(0)!.invalidate('it smells')
     expect(told).toEqual(['it smells'])
     expect(fast.made[0]!.state).toBe('closed')
     expect(await look(worker)).toEqual({ isValid: false, answer: 'InvalidRequestError', next: 2 })
@@ -58,7 +58,7 @@ describe('a lease of which the coordinator has not heard', () => {
   it("goes on after its record's soft invalidate(), and its connection is replaced after it (115, 116)", async () => {
     const fast = fastPool()
     const worker = await unmet(fast)
-    await fast.pool.records()[0]!.invalidate(undefined, { soft: true })
+    await fast.pool.records.at(0)!.invalidate(undefined, { soft: true })
     expect(fast.made[0]!.state).toBe('open')
     expect(await look(worker)).toEqual({ isValid: true, answer: 1, next: 2 })
     expect(fast.made[0]!.state).toBe('closed')
@@ -69,7 +69,7 @@ describe('a lease of which the coordinator has not heard', () => {
     const fast = fastPool()
     const worker = await unmet(fast)
     const watch = new LeaseWatch(fast.pool)
-    await fast.pool.records()[0]!.invalidate(undefined, { soft: true })
+    await fast.pool.records.at(0)!.invalidate(undefined, { soft: true })
     await worker.terminate()
     const next = await fast.pool.connect({ timeoutMs: 10_000 })
     expect(next.number).toBe(2)
@@ -109,7 +109,7 @@ describe('a lease of which the coordinator has not heard', () => {
   it('has the info of its record, and a finalize callback runs when it ends (241)', async () => {
     const fast = fastPool()
     const worker = await unmet(fast)
-    const record = fast.pool.records()[0]!
+    const record = fast.pool.records.at(0)!
     record.info.set('by', 'the coordinator')
     const finalized: number[] = []
     record.finalizeCallback(connection => finalized.push(connection.number))

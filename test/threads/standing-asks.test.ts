@@ -81,8 +81,8 @@ describe('an ask that stands while nobody waits keeps nobody from a connection',
 
   it.each([
     ['by the pool', ({ pool }: FastPool) => pool.invalidate()],
-    ['softly', ({ pool }: FastPool) => pool.records()[0]!.invalidate(undefined, { soft: true })],
-    ['hard', ({ pool }: FastPool) => pool.records()[0]!.invalidate()],
+    ['softly', ({ pool }: FastPool) => pool.records.at(0)!.invalidate(undefined, { soft: true })],
+    ['hard', ({ pool }: FastPool) => pool.records.at(0)!.invalidate()],
     ['by its driver, which has lost it', ({ made }: FastPool) => made[0]!.lose()],
     ['by a dispose', ({ pool }: FastPool) => pool.dispose()],
   ])('that has been invalidated %s', async (_how, invalidate) => {
