@@ -1,6 +1,7 @@
 import type { LoanEnd } from '../fairies/loan.ts'
 import type { Checkout } from '../pool/checkout.ts'
 import type { Pool } from '../pool/pool.ts'
+import { RowEncoder } from '../protocol/row-coder.ts'
 import { sessionOf, slotOfLease, wordOfLease } from '../slots/state.ts'
 import { RemoteCallee, type ReplySender } from '../transports/remote-callee.ts'
 
@@ -18,6 +19,7 @@ export class Holdings {
   readonly #pool: Pool<object>
   readonly #session: number
   readonly #reply: ReplySender
+  readonly #encoder = new RowEncoder()
   readonly #bySlot = new Map<number, Held>()
   /** By lease: they have no slot any more. */
   readonly #detached = new Map<number, Held>()
@@ -30,7 +32,8 @@ export class Holdings {
 
   /** Takes charge of a checkout that this session's thread has been granted, or has made by itself. */
   add(checkout: Checkout<object>): Held {
-    const held = { checkout, callee: new RemoteCallee(checkout, () => this.#pool.dialect, this.#reply) }
+    const callee = new RemoteCallee(checkout, () => this.#pool.dialect, this.#reply, this.#encoder)
+    const held = { checkout, callee }
     this.#bySlot.set(slotOfLease(checkout.lease), held)
     checkout.onEnd = reason => this.#ended(held, reason)
     return held

@@ -56,6 +56,10 @@ export interface Dialect<C extends object> {
   invoke?(connection: C, method: string, args: readonly unknown[], done: Outcome): boolean
   /** The methods that a worker may call. Absent: every method of the object, but for the forbidden names. */
   readonly methods?: readonly string[]
+  /** A result of rows, taken apart, so that what is the same in all results of a statement travels once; undefined for any other. */
+  rowSet?(
+    result: unknown,
+  ): { readonly head: object; readonly fields: readonly object[]; readonly rows: readonly unknown[] } | undefined
   /** A result as it should travel to a worker: drivers hang parsers and functions on theirs, which can't be cloned. */
   toWire?(result: unknown): unknown
 }

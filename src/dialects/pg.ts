@@ -40,6 +40,13 @@ async function open(config: ClientConfig, { signal }: OpenContext): Promise<Clie
   }
 }
 
+/** A result of one statement; several statements in one query give an array of them. */
+function rowSet(result: unknown): ReturnType<NonNullable<Dialect<Client>['rowSet']>> {
+  if (typeof result !== 'object' || result === null || !('rows' in result) || !('fields' in result)) return undefined
+  const { command, rowCount, oid, rows, fields } = result as QueryResult
+  return { head: { command, rowCount, oid }, fields, rows }
+}
+
 /** What of a result can travel: the driver hangs its parsers on it. */
 function toWire(result: unknown): unknown {
   if (Array.isArray(result)) return result.map(toWire)
@@ -94,6 +101,7 @@ export function pg(config: ClientConfig | string = {}): Dialect<Client> {
       })
       return true
     },
+    rowSet,
     toWire,
   }
 }

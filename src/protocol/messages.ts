@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads'
+import type { WireRows } from './row-coder.ts'
 import type { WireError } from './wire-error.ts'
 
 /*
@@ -28,6 +29,7 @@ export const kind = {
   failure: 17,
   notice: 18,
   handle: 19,
+  rows: 20,
 } as const
 
 /** How a worker can end a lease. */
@@ -77,6 +79,8 @@ export type Reply =
   /** The pool is shared no more. Close the port when you have read this. */
   | readonly [kind: typeof kind.bye]
   | readonly [kind: typeof kind.answer, id: number, value: unknown, buffers: readonly Uint8Array[] | undefined]
+  /** A result of rows, in the form of `row-coder.ts`. */
+  | readonly [kind: typeof kind.rows, id: number, rows: WireRows]
   | readonly [kind: typeof kind.failure, id: number, error: WireError]
   /** An event of the pool that a listener in this thread wants to hear of. */
   | readonly [kind: typeof kind.notice, notice: PoolNotice]

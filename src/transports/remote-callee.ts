@@ -1,6 +1,7 @@
 import { InvalidRequestError, MethodNotAllowedError, StaleLeaseError } from '../base/errors.ts'
 import type { BatchReader, Outcome } from '../dialects/dialect.ts'
 import { kind, type Reply } from '../protocol/messages.ts'
+import type { RowEncoder, RowSet } from '../protocol/row-coder.ts'
 import { toWireError } from '../protocol/wire-error.ts'
 import { toWireValue } from '../protocol/wire-value.ts'
 import { checkHandleMethod, checkMethod, iteratorMethod } from './allowed.ts'
@@ -18,6 +19,7 @@ export interface Callable {
 /** What a dialect says about calls from afar. */
 export interface CallRules {
   readonly methods?: readonly string[]
+  rowSet?(result: unknown): RowSet | undefined
   toWire?(result: unknown): unknown
 }
 
@@ -29,14 +31,16 @@ export class RemoteCallee {
   readonly #callable: Callable
   readonly #rules: () => CallRules
   readonly #reply: ReplySender
+  readonly #encoder: RowEncoder
   readonly #inFlight = new Set<number>()
   #handles: Map<number, object> | undefined
   #lastHandle = 0
 
-  constructor(callable: Callable, rules: () => CallRules, reply: ReplySender) {
+  constructor(callable: Callable, rules: () => CallRules, reply: ReplySender, encoder: RowEncoder) {
     this.#callable = callable
     this.#rules = rules
     this.#reply = reply
+    this.#encoder = encoder
   }
 
   /** Calls a method of the connection (`target` 0) or of a handle, and answers when it has settled. */
@@ -90,7 +94,10 @@ export class RemoteCallee {
       resolve: value => {
         if (!this.#inFlight.delete(id)) return
         try {
-          this.#answer(id, rules.toWire ? rules.toWire(value) : value)
+          const rowSet = rules.rowSet?.(value)
+          const rows = rowSet && this.#encoder.encode(rowSet)
+          if (rows) this.#reply([kind.rows, id, rows])
+          else this.#answer(id, rules.toWire ? rules.toWire(value) : value)
         } catch (error) {
           this.#reply([kind.failure, id, toWireError(error)])
         }

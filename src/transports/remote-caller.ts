@@ -3,6 +3,7 @@ import { CoordinatorLostError, NotClonableError } from '../base/errors.ts'
 import { type InFlight, Ledger } from '../protocol/ledger.ts'
 import { Mailbox } from '../protocol/mailbox.ts'
 import { kind, type PoolNotice, type Reply, type Request } from '../protocol/messages.ts'
+import { RowDecoder } from '../protocol/row-coder.ts'
 import { fromWireError } from '../protocol/wire-error.ts'
 import { fromWireValue, toWireValue } from '../protocol/wire-value.ts'
 
@@ -26,6 +27,7 @@ export interface CallerOwner {
 export class RemoteCaller {
   readonly #mailbox: Mailbox<Request, Reply>
   readonly #ledger: Ledger
+  readonly #decoder = new RowDecoder()
   readonly #owner: CallerOwner
   /** For what somebody in this thread waits: as long as that is anything, the port keeps the thread alive. */
   #reasons = 0
@@ -111,6 +113,9 @@ export class RemoteCaller {
         return this.#mailbox.close()
       case kind.answer:
         this.#ledger.resolve(reply[1], fromWireValue(reply[2], reply[3]))
+        return
+      case kind.rows:
+        this.#ledger.resolve(reply[1], this.#decoder.decode(reply[2]))
         return
       case kind.failure:
         return this.#failed(reply[1], fromWireError(reply[2]))

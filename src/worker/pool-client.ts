@@ -208,7 +208,7 @@ export class PoolClient<C extends object = object> {
     const total = idle + leased + opening
     const message =
       `connect() timed out after ${timeoutMs} ms waiting for a connection: ${leased + opening} of ${total} connections` +
-      ` are out, ${waiting} callers of this thread wait. The pool's own thread did not say more: it may be busy.`
+      ` are out, ${waiting} callers of this thread wait.`
     return new TimeoutError(message, { phase: 'wait', timeoutMs, idle, leased, waiting, total })
   }
 
