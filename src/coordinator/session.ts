@@ -111,7 +111,9 @@ export class Session {
   #handle(request: Request): void {
     switch (request[0]) {
       case kind.ask:
-        return this.#ask(request[1], null)
+        // Its callers have served each other since: what it was given now might lie there as long as the thread sleeps.
+        if (this.#pool.slots.sessions.waiting(this.borrower.session) > 0) return this.#ask(request[1], null)
+        return this.#mailbox.post([kind.dismissed, request[1]])
       case kind.connect:
         return this.#ask(request[1], 0)
       case kind.late:
