@@ -157,6 +157,7 @@ export class Session {
     const options = {
       timeoutMs,
       fairyOver: (checkout: Checkout<object>) => ConnectionFairy.temporary(checkout),
+      opening: () => this.#opening(),
     }
     const request = new CheckoutRequest<object>(this.borrower, options, late => this.#pool.timeoutError(late))
     // An offer can be taken back, as nobody has been shown it yet, but by the channels.
@@ -174,6 +175,13 @@ export class Session {
         this.#mailbox.post(error === notNeeded ? [kind.dismissed, id] : [kind.failure, id, toWireError(error)])
       },
     )
+  }
+
+  /** While one ask is opened for, the thread's next caller must stand in the queue here, or nobody hands it what comes home. */
+  #opening(): void {
+    const { slots } = this.#pool
+    const { session } = this.borrower
+    if (slots.sessions.waiting(session) > slots.openingFor(session)) this.#mailbox.post([kind.dismissed, 0])
   }
 
   get #mayOffer(): boolean {

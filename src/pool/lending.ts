@@ -70,7 +70,7 @@ function connectWithin<C extends object>(
   request: CheckoutRequest<C>,
 ): Promise<void> {
   request.phase = 'connect'
-  const connected = getConnection(pool, record, request.borrower.session)
+  const connected = getConnection(pool, record, request.borrower.session, request.opening)
   return request.patience.within(connected, () => {
     connected.then(
       () => {
@@ -90,10 +90,11 @@ export async function getConnection<C extends object>(
   pool: Pool<C>,
   record: ConnectionRecord<C>,
   session: number,
+  opening?: () => void,
 ): Promise<void> {
   if (record.state === 'opening') {
     const isNew = record.openings === 0
-    await openOrReturn(pool, record, session)
+    await openOrReturn(pool, record, session, opening)
     if (!isNew) return
   }
   const { staleness } = record
@@ -101,7 +102,7 @@ export async function getConnection<C extends object>(
   pool.log.info(named => `${named(record.connection)} ${recycling[staleness]}; recycling`)
   await record.shut('abrupt')
   record.reopen(session)
-  await openOrReturn(pool, record, session)
+  await openOrReturn(pool, record, session, opening)
 }
 
 /** Opens; on failure a new record is dropped without a trace (278, 280), an old one comes home empty (279, 281). */
@@ -109,8 +110,10 @@ async function openOrReturn<C extends object>(
   pool: Pool<C>,
   record: ConnectionRecord<C>,
   session: number,
+  opening?: () => void,
 ): Promise<void> {
   const isNew = record.openings === 0
+  opening?.()
   try {
     await open(pool, record)
   } catch (error) {

@@ -168,7 +168,7 @@ export class QueuePool<C extends object = object> extends Pool<C> {
       const session = sessionOf(this.slots.word(record.slot))
       const { current } = record
       if (record.isUnmet && !sessions.isOpen(session)) void record.adopt()?.die()
-      else if (current?.isOffer && sessions.waiting(session) === 0) void current.end('closed')
+      else if (current?.isOffer && !record.isClaimed && sessions.waiting(session) === 0) void current.end('closed')
     }
   }
 

@@ -74,7 +74,7 @@ export type Request =
 export type Reply =
   /** `isOffer`: it has to be accepted in the slot; until then it can be taken back. */
   | readonly [kind: typeof kind.grant, id: number, lease: number, isOffer: boolean]
-  /** Nobody waited in your thread when it was your turn: ask again when somebody does. */
+  /** Nobody waited in your thread when it was your turn: ask again when somebody does. `id` 0: look whether you need another. */
   | readonly [kind: typeof kind.dismissed, id: number]
   /** The pool is shared no more. Close the port when you have read this. */
   | readonly [kind: typeof kind.bye]
