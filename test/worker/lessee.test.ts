@@ -140,6 +140,19 @@ describe('a thread that leases', () => {
     expect([table.state(0), thread.said]).toEqual(['idle', [kind.freed]])
   })
 
+  it('says that it needs no more what may be on its way to it, when its last caller is served within and others wait', () => {
+    const table = fastTable(1)
+    const [rival, thread] = [new Thread(table, 1), new Thread(table, 2)]
+    thread.connect()
+    thread.connect()
+    thread.asked()
+    expect(thread.said.splice(0)).toEqual([kind.ask])
+    rival.connect()
+    rival.asked()
+    expect(thread.lessee.giveBack(thread.leases[0]!)).toBe(true)
+    expect([thread.leases.length, thread.said]).toEqual([2, [kind.freed]])
+  })
+
   it('does nothing with an offer that has been taken back', () => {
     const table = fastTable(1)
     const [rival, thread] = [new Thread(table, 1), new Thread(table, 2)]
