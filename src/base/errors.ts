@@ -136,7 +136,16 @@ export const poolErrors: ReadonlyMap<string, { readonly prototype: PoolError }> 
 )
 
 /** Anything that was thrown, as an Error: listeners, logs and causes can rely on it. */
-export const asError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(String(thrown)))
+export const asError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(textOf(thrown)))
+
+/** Not everything has a text: an object without a prototype has none. */
+function textOf(thrown: unknown): string {
+  try {
+    return String(thrown)
+  } catch {
+    return Object.prototype.toString.call(thrown)
+  }
+}
 
 /** The library's own impossibility: never the caller's fault. */
 export const bug = (what: string): Error => new Error(`BUG: ${what}. Please report it.`)

@@ -23,7 +23,7 @@ export class Observers {
   listen(event: EventName): void {
     if (this.#listeners.has(event)) return
     const listener = (...args: unknown[]): void => this.#tell(this.#notice(event, args))
-    this.#pool.on(event, listener as PoolListeners<object>[EventName])
+    this.#pool.events.observe(event, listener as PoolListeners<object>[EventName])
     this.#listeners.set(event, listener)
   }
 

@@ -1,3 +1,4 @@
+import { asError } from '../base/errors.ts'
 import type { Logger } from './logger.ts'
 
 /** How much a pool tells: failures and warnings only, what changes (`true`), or every checkout as well (`'debug'`). */
@@ -51,11 +52,14 @@ export class PoolLog {
 
   readonly #named = (connection: object | undefined): string => `connection ${this.number(connection) ?? '(none)'}`
 
+  /** A logger that fails must not cost a connection its way home, and there is nobody else to be told. */
   #tell(level: keyof Logger, message: string, error?: unknown): void {
     const text = `${this.#name}: ${message}`
-    if (error === undefined) this.#logger[level](text)
-    else if (isPino(this.#logger)) this.#logger[level]({ err: error } as unknown as string, text)
-    else this.#logger[level](text, error)
+    try {
+      if (error === undefined) this.#logger[level](text)
+      else if (isPino(this.#logger)) this.#logger[level]({ err: error } as unknown as string, text)
+      else this.#logger[level](text, error)
+    } catch {}
   }
 }
 
@@ -65,7 +69,6 @@ const isPino = (logger: Logger): boolean => typeof (logger as { readonly binding
 /** Why something was done, as a tail of a message: the error's class and text, where there is one. */
 export function reasonOf(error: unknown): string {
   if (error === undefined || error === null) return ''
-  return error instanceof Error
-    ? ` (reason: ${error.constructor.name}: ${error.message})`
-    : ` (reason: ${String(error)})`
+  const { message } = asError(error)
+  return error instanceof Error ? ` (reason: ${error.constructor.name}: ${message})` : ` (reason: ${message})`
 }

@@ -202,8 +202,8 @@ export class Checkout<C extends object> implements Loan<C> {
 
   async #invalidateHard(record: ConnectionRecord<C>, connection: C, error: unknown): Promise<void> {
     const { events, log } = this.#pool
-    log.info(named => `Invalidating ${named(connection)}${reasonOf(error)}`)
     if (events.has('invalidate')) await events.emit('invalidate', connection, record, error)
+    log.info(named => `Invalidating ${named(connection)}${reasonOf(error)}`)
     if (this.#claim('closing', 'invalidated')) await closeAndCheckin(this.#pool, record)
   }
 

@@ -35,6 +35,8 @@ type AnyListener = (...args: never[]) => MaybePromise<unknown>
 interface Entry {
   readonly listener: AnyListener
   readonly once: boolean
+  /** A recreated pool does not get it. */
+  readonly stays?: boolean
 }
 
 /** How a listener is to be registered. */
@@ -62,6 +64,14 @@ export class PoolEvents<C extends object> {
     this.#add(event, listener as AnyListener, true, options)
   }
 
+  /** As `on`, for a thread that has attached to this very pool: a recreated one does not get it. */
+  observe<N extends EventName>(event: N, listener: PoolListeners<C>[N]): void {
+    this.#set(event, [
+      ...(this.#entries.get(event) ?? []),
+      { listener: listener as AnyListener, once: false, stays: true },
+    ])
+  }
+
   off<N extends EventName>(event: N, listener: PoolListeners<C>[N]): void {
     const present = this.#entries.get(event) ?? []
     this.#set(
@@ -84,7 +94,12 @@ export class PoolEvents<C extends object> {
 
   /** A snapshot for a recreated pool (behaviour 251). */
   copyTo(other: PoolEvents<C>): void {
-    for (const [event, entries] of this.#entries) other.#set(event, entries)
+    for (const [event, entries] of this.#entries) {
+      other.#set(
+        event,
+        entries.filter(({ stays }) => !stays),
+      )
+    }
   }
 
   #add(event: EventName, listener: AnyListener, once: boolean, { insert = false }: ListenOptions = {}): void {

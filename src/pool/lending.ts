@@ -54,6 +54,7 @@ async function lendSlowly<C extends object>(
   request: CheckoutRequest<C>,
 ): Promise<Checkout<C>> {
   await connectWithin(pool, record, request)
+  noteFresh(pool, record)
   if (!isExamined(pool, record)) return begin(pool, record, request)
   const isFresh = record.fresh
   const checkout = begin(pool, record, request)
@@ -132,7 +133,10 @@ async function failedOpen<C extends object>(
 ): Promise<void> {
   const { connection } = record
   try {
-    if (connection !== undefined && !isNew) await pool.events.emit('invalidate', connection, record, error)
+    if (connection !== undefined && !isNew) {
+      await pool.events.emit('invalidate', connection, record, error)
+      pool.log.info(named => `Invalidating ${named(connection)}${reasonOf(error)}`)
+    }
   } finally {
     if (isNew) await record.closeUnannounced()
     else await record.shut('abrupt')
@@ -198,6 +202,11 @@ async function ping<C extends object>(pool: Pool<C>, connection: C): Promise<boo
   return dialect.ping(connection)
 }
 
+/** Opened for this very checkout: then there is nothing to ping (behaviours 166, 303). */
+function noteFresh<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>): void {
+  if (pool.settings.prePing && record.fresh) pool.log.debug(named => `${named(record.connection)} is fresh, not pinged`)
+}
+
 /** Closes the dead connection, so that the same record can have a new one; if a listener fails, the checkout has failed. */
 async function empty<C extends object>(
   pool: Pool<C>,
@@ -205,8 +214,12 @@ async function empty<C extends object>(
   record: ConnectionRecord<C>,
   error: DisconnectionError,
 ): Promise<void> {
+  const { connection } = record
   try {
-    if (record.connection) await pool.events.emit('invalidate', record.connection, record, error)
+    if (connection) {
+      await pool.events.emit('invalidate', connection, record, error)
+      pool.log.info(named => `Invalidating ${named(connection)}${reasonOf(error)}`)
+    }
   } catch (failure) {
     await checkout.fail(failure, 'announced')
     throw failure
@@ -237,4 +250,5 @@ async function replace<C extends object>(
     throw failure
   }
   checkout.rebind(record)
+  noteFresh(pool, record)
 }

@@ -24,7 +24,7 @@ export async function open<C extends object>(pool: Pool<C>, record: ConnectionRe
     if (record.connection === connection) pool.slots.mark(record.slot, slotFlag.lost)
   })
   await pool.firstConnect.pass(connection, record)
-  await pool.events.emit('connect', connection, record)
+  if (pool.events.has('connect')) await inTime(pool, pool.events.emit('connect', connection, record))
   if (record.connection !== undefined) return
   throw new InvalidRequestError('A connect listener has invalidated the connection that was being opened.')
 }
@@ -49,6 +49,15 @@ async function create<C extends object>(pool: Pool<C>, record: ConnectionRecord<
     pool.log.debug(() => `Error on connect${reasonOf(error)}`)
     throw error
   }
+}
+
+/** Listeners that never settle must not keep a place for ever: they have as long as the creator has. */
+function inTime<C extends object>(pool: Pool<C>, listeners: Promise<void>): Promise<void> {
+  const timeoutMs = pool.settings.connectTimeoutMs
+  return within(listeners, timeoutMs, () => {
+    const message = `The listeners to a new connection did not settle within ${timeoutMs} ms.`
+    return new TimeoutError(message, { phase: 'connect', timeoutMs })
+  })
 }
 
 /** Async, so that a creator that throws and one that rejects look alike. */
@@ -78,7 +87,8 @@ export class FirstConnect<C extends object> {
     if (this.#inside.getStore()) throw new InvalidRequestError("A firstConnect listener can't open another connection.")
     while (this.#running) await this.#running.catch(() => {})
     if (this.#state === 'done') return
-    this.#running = this.#inside.run(true, () => this.#pool.events.emit('firstConnect', connection, record))
+    const work = this.#inside.run(true, () => this.#pool.events.emit('firstConnect', connection, record))
+    this.#running = inTime(this.#pool, work)
     try {
       await this.#running
       this.#state = 'done'

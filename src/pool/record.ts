@@ -1,6 +1,7 @@
 import { monotonicMs } from '../base/clock.ts'
 import { within } from '../base/deadlines.ts'
-import { asError, bug, TimeoutError } from '../base/errors.ts'
+import { asError, bug, InvalidRequestError, TimeoutError } from '../base/errors.ts'
+import { isThenable } from '../base/maybe-async.ts'
 import { reasonOf } from '../observe/pool-log.ts'
 import { warn } from '../observe/warnings.ts'
 import { slotFlag } from '../slots/layout.ts'
@@ -93,9 +94,18 @@ export class ConnectionRecord<C extends object> {
     else slots.mark(this.slot, slotFlag.slow)
   }
 
-  /** The record's connection, opened if there is none and replaced if it is stale (behaviour 106). For a holder of the record only. */
+  /**
+   * The record's connection, opened if there is none and replaced if it is stale (behaviour 106). For who has claimed the record
+   * in `doGet()`; what is lent already is not replaced under its borrower (159).
+   */
   async getConnection(): Promise<C> {
-    if (this.connection !== undefined && this.staleness === undefined) return this.connection
+    const { connection, state } = this
+    if (connection !== undefined && (this.loan || this.staleness === undefined)) return connection
+    if (state !== 'opening' && state !== 'leased') {
+      throw new InvalidRequestError(
+        'A record opens a connection only for who has claimed it; it is at home, or on its way.',
+      )
+    }
     const session = sessionOf(this.#pool.slots.word(this.slot))
     await getConnection(this.#pool, this, session)
     return this.connection!
@@ -110,10 +120,12 @@ export class ConnectionRecord<C extends object> {
     await loan.handBack()
   }
 
-  /** Closes the connection; the record stays usable, and opens another at its next checkout (behaviour 112). */
+  /** Closes the connection, under its borrower if need be; the record stays usable, and opens another at its next checkout (behaviour 112). */
   async close(): Promise<void> {
-    const { loan } = this
-    if (loan) return loan.end('closed')
+    const { loan, state } = this
+    if (loan) return loan.fail(undefined, 'announced')
+    if (state === 'opening') return this.closeConnection('polite')
+    if (state === 'returning') return this.shut('polite')
     if (!this.reserve()) return
     await this.shut('polite')
     this.become('empty')
@@ -242,8 +254,8 @@ export class ConnectionRecord<C extends object> {
   }
 
   async #closeInvalidated(connection: C, error: unknown): Promise<void> {
-    this.#pool.log.info(named => `Invalidating ${named(connection)}${reasonOf(error)}`)
     await this.#pool.events.emit('invalidate', connection, this, error)
+    this.#pool.log.info(named => `Invalidating ${named(connection)}${reasonOf(error)}`)
     // A connect listener has refused it: whoever opens it has the slot, and sees that there is no connection any more (behaviour 128).
     if (this.state === 'opening') await this.closeConnection('abrupt')
     else await this.shut('abrupt')
@@ -257,21 +269,21 @@ export async function closeQuietly<C extends object>(
   manner: 'polite' | 'abrupt',
 ): Promise<void> {
   const { dialect, settings } = pool
+  const timeoutMs = settings.closeTimeoutMs
+  const late = (): Error => {
+    const message = `The driver did not close a connection within ${timeoutMs} ms; it was dropped.`
+    return new TimeoutError(message, { phase: 'close', timeoutMs })
+  }
+  const settled = (work: unknown): unknown => isThenable(work) && within(Promise.resolve(work), timeoutMs, late)
   pool.log.debug(named => `${manner === 'abrupt' ? 'Terminating' : 'Closing'} ${named(connection)}`)
   try {
     dialect.keepAlive?.(connection, true)
-    if (manner === 'abrupt' && dialect.terminate) return dialect.terminate(connection)
-    const timeoutMs = settings.closeTimeoutMs
-    await within(Promise.resolve(dialect.close(connection)), timeoutMs, () => {
-      return new TimeoutError(`The driver did not close a connection within ${timeoutMs} ms; it was dropped.`, {
-        phase: 'close',
-        timeoutMs,
-      })
-    })
+    const isAbrupt = manner === 'abrupt' && dialect.terminate !== undefined
+    await settled(isAbrupt ? dialect.terminate?.(connection) : dialect.close(connection))
   } catch (error) {
     pool.log.error('closing a connection failed.', asError(error))
     try {
-      if (manner === 'polite') dialect.terminate?.(connection)
+      if (manner === 'polite') await settled(dialect.terminate?.(connection))
     } catch {
       // It has been told twice to go; its place must not be lost for that.
     }

@@ -23,6 +23,7 @@ export function giveBack<C extends object>(
   const quick = checkout.isQuiet && !needsReset(pool, checkout, record.connection) && !events.has('reset')
   if (quick && !events.has('checkin') && record.finalizeCallbacks.length === 0 && !record.isLost) {
     record.current = undefined
+    noteClean(pool, record.connection)
     return pool.returnConnection(record)
   }
   return giveBackSlowly(pool, checkout, record)
@@ -52,12 +53,14 @@ export async function dispatchInvalidate<C extends object>(
   record: ConnectionRecord<C>,
   error: unknown,
 ): Promise<void> {
-  if (record.connection === undefined) return
-  pool.log.info(named => `Invalidating ${named(record.connection)}${reasonOf(error)}`)
-  if (!pool.events.has('invalidate')) return
-  await pool.events.emit('invalidate', record.connection, record, error).catch(failure => {
-    pool.log.error('an invalidate listener failed.', asError(failure))
-  })
+  const { connection } = record
+  if (connection === undefined) return
+  if (pool.events.has('invalidate')) {
+    await pool.events.emit('invalidate', connection, record, error).catch(failure => {
+      pool.log.error('an invalidate listener failed.', asError(failure))
+    })
+  }
+  pool.log.info(named => `Invalidating ${named(connection)}${reasonOf(error)}`)
 }
 
 /** The end of every checkout of a record: callbacks, checkin event, and in any case the record's return (behaviours 121, 285, 286). */
@@ -82,6 +85,11 @@ function needsReset<C extends object>(pool: Pool<C>, checkout: Checkout<C>, conn
   return checkout.resetAgent !== undefined || pool.needsReset(connection)
 }
 
+/** No transaction is open: then there is nothing to end (behaviour 303). */
+function noteClean<C extends object>(pool: Pool<C>, connection: C | undefined): void {
+  if (pool.settings.resetOnReturn !== 'none') pool.log.debug(named => `${named(connection)} needs no reset`)
+}
+
 /** Reset event, then agent or dialect, within `resetTimeoutMs` (behaviours 176-185). */
 export async function reset<C extends object>(
   pool: Pool<C>,
@@ -95,6 +103,7 @@ export async function reset<C extends object>(
   const work = async (): Promise<void> => {
     await pool.events.emit('reset', fairy, record)
     if (needsReset(pool, checkout, connection)) await endTransaction(pool, checkout, fairy)
+    else noteClean(pool, connection)
   }
   await within(work(), timeoutMs, () => {
     return new TimeoutError(`The reset did not end within ${timeoutMs} ms.`, { phase: 'reset', timeoutMs })

@@ -9,7 +9,7 @@ import { PoolStatus } from '../observe/status.ts'
 import { CheckoutTrace } from '../observe/trace.ts'
 import type { SharedAt } from '../protocol/control.ts'
 import { kind } from '../protocol/messages.ts'
-import type { PoolEvent, PoolEventListener } from './listeners.ts'
+import type { PoolEventListener } from './listeners.ts'
 import { RemoteLease } from './remote-lease.ts'
 import { currentScope, type TaskScope } from './task-scope.ts'
 import type { Wire } from './wire.ts'
@@ -87,28 +87,28 @@ export class PoolClient<C extends object = object> {
 
   /** A new pool of the same class, options and listeners, shared, with this thread attached to it; this one is left as it is (behaviour 250). */
   async recreate(): Promise<PoolClient<C>> {
-    return this.#attach(await this.#wire.control('recreate'))
+    const client = await this.#attach(await this.#wire.control('recreate'))
+    for (const [event, listener, often] of this.#wire.listeners) {
+      await (often === 'once' ? client.once(event, listener) : client.on(event, listener))
+    }
+    return client
   }
 
   /**
    * Hears of an event of the pool: afterwards, and without a say in it; listeners that can veto are for the coordinator. Settles
    * when every event from then on is heard of. @throws {InvalidRequestError} a pool has no such event.
    */
-  async on(event: EventName, listener: PoolEventListener): Promise<void> {
-    if (this.#wire.listeners.add(event, listener)) await this.#wire.control('listen', event)
+  on(event: EventName, listener: PoolEventListener): Promise<void> {
+    return this.#wire.listeners.on(event, listener)
   }
 
   /** As `on`, for the next event only. */
-  async once(event: EventName, listener: PoolEventListener): Promise<void> {
-    const once = (told: PoolEvent): unknown => {
-      void this.off(event, once)
-      return listener(told)
-    }
-    await this.on(event, once)
+  once(event: EventName, listener: PoolEventListener): Promise<void> {
+    return this.#wire.listeners.on(event, listener, 'once')
   }
 
-  async off(event: EventName, listener: PoolEventListener): Promise<void> {
-    if (this.#wire.listeners.delete(event, listener)) await this.#wire.control('unlisten', event)
+  off(event: EventName, listener: PoolEventListener): Promise<void> {
+    return this.#wire.listeners.off(event, listener)
   }
 
   async #connectNested(local: ThreadLocal<C>, options: ConnectOptions): Promise<Fairy<C>> {

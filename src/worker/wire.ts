@@ -12,7 +12,7 @@ import { RemoteHandle } from './remote-handle.ts'
 export class Wire {
   readonly caller: RemoteCaller
   readonly lessee: Lessee
-  readonly listeners: Listeners = new Listeners()
+  readonly listeners: Listeners = new Listeners((verb, event) => this.control(verb, event))
   readonly table: SlotTable
   readonly welcome: Welcome
   #control: ControlClient | undefined

@@ -14,34 +14,43 @@ export interface Coverage extends Item {
   readonly reason: string | undefined
   /** The tests that name it: `file: title`. */
   readonly tests: readonly string[]
+  /** One of them looks at it from a real worker. */
+  readonly isSeenFromWorker: boolean
 }
 
 const folder = fileURLToPath(new URL('../../../test', import.meta.url))
 
 /** All behaviours, each with the tests that name it and what is said about it by hand. */
 export function coverage(): readonly Coverage[] {
-  const tests = testsByNumber()
+  const proofs = proofsByNumber()
   const byHand = new Map(reasons.map(reason => [reason.number, reason]))
   return readItems().map(item => {
-    const own = tests.get(item.number) ?? []
+    const own = proofs.get(item.number) ?? []
+    const tests = [...new Set(own.map(proof => proof.test))]
     const reason = byHand.get(item.number)
-    const verdict = reason?.verdict ?? (own.length > 0 ? 'proved' : 'open')
-    return { ...item, verdict, reason: reason?.reason, tests: own }
+    const verdict = reason?.verdict ?? (tests.length > 0 ? 'proved' : 'open')
+    return { ...item, verdict, reason: reason?.reason, tests, isSeenFromWorker: own.some(proof => proof.isFromWorker) }
   })
 }
 
-/** A number in the title of a `describe` is proved by each of its tests, and listed once. */
-function testsByNumber(): ReadonlyMap<number, readonly string[]> {
-  const tests = new Map<number, Set<string>>()
+interface Proof {
+  readonly test: string
+  readonly isFromWorker: boolean
+}
+
+/** A number in the title of a `describe` is proved by each of its tests. */
+function proofsByNumber(): ReadonlyMap<number, readonly Proof[]> {
+  const proofs = new Map<number, Proof[]>()
   for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()) {
     if (!file.endsWith('.test.ts')) continue
     for (const { titles } of testsOf(readFileSync(`${folder}/${file}`, 'utf8'))) {
+      const isFromWorker = file.startsWith('threads/') || titles.some(title => title.startsWith('$where'))
       for (const title of titles) {
         for (const number of behavioursOf(title)) {
-          tests.set(number, (tests.get(number) ?? new Set()).add(`${file}: ${title}`))
+          proofs.set(number, [...(proofs.get(number) ?? []), { test: `${file}: ${title}`, isFromWorker }])
         }
       }
     }
   }
-  return new Map([...tests].map(([number, names]) => [number, [...names]]))
+  return proofs
 }

@@ -17,11 +17,13 @@ for (const row of shown) {
 const count = (verdict: Verdict): number => rows.filter(row => row.verdict === verdict).length
 console.log(
   `\n${rows.length} behaviours: ${count('proved')} proved, ${count('proved differently')} proved differently,` +
-    ` ${count('not applicable')} not applicable, ${count('open')} open.`,
+    ` ${count('not applicable')} not applicable, ${count('open')} open;` +
+    ` ${rows.filter(row => row.isSeenFromWorker).length} are seen from a worker too.`,
 )
 process.exitCode = count('open') === 0 ? 0 : 1
 
-function linesOf({ number, title, verdict, reason, tests }: Coverage): readonly string[] {
-  const head = `${String(number).padStart(5)}  ${title.padEnd(62)} ${verdict}`
+function linesOf({ number, title, verdict, reason, tests, isSeenFromWorker }: Coverage): readonly string[] {
+  const places = isSeenFromWorker ? ', from a worker too' : ''
+  const head = `${String(number).padStart(5)}  ${title.padEnd(62)} ${verdict}${places}`
   return [head, ...(reason === undefined ? [] : [`         ${reason}`]), ...tests.map(test => `         ${test}`)]
 }
