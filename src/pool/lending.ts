@@ -53,7 +53,9 @@ async function lendSlowly<C extends object>(
   record: ConnectionRecord<C>,
   request: CheckoutRequest<C>,
 ): Promise<Checkout<C>> {
-  await connectWithin(pool, record, request)
+  // Once more where several hold the record, and another has had its connection closed at this moment.
+  do await connectWithin(pool, record, request)
+  while (record.state !== 'leased')
   if (!isExamined(pool, record)) return begin(pool, record, request)
   const isFresh = record.fresh
   const checkout = begin(pool, record, request)
@@ -91,6 +93,8 @@ export async function getConnection<C extends object>(
   record: ConnectionRecord<C>,
   session: number,
 ): Promise<void> {
+  if (record.state === 'closing') await pool.closed(record)
+  if (record.state === 'empty') record.become('opening', session)
   if (record.state === 'opening') {
     const isNew = record.openings === 0
     await openOrReturn(pool, record, session)
@@ -203,12 +207,15 @@ async function empty<C extends object>(
   error: DisconnectionError,
 ): Promise<void> {
   try {
-    if (record.connection) await pool.events.emit('invalidate', record.connection, record, error)
+    if (record.connection && checkout.tenure.isPresent)
+      await pool.events.emit('invalidate', record.connection, record, error)
   } catch (failure) {
     await checkout.fail(failure, 'announced')
     throw failure
   }
-  await record.shut('abrupt')
+  if (!checkout.tenure.isSeat) return record.shut('abrupt')
+  if (checkout.tenure.takeRecord()) await record.closeConnection('abrupt')
+  else await pool.closed(record)
 }
 
 /** The same record and fairy, a new connection, a new lease number. */
