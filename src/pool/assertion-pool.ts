@@ -41,7 +41,7 @@ export class AssertionPool<C extends object = object> extends Pool<C> {
     if (record && !isHome(record)) throw this.#secondCheckout()
     // A worker's stack is in the worker.
     const isTraced = this.settings.storeTraceback && session === 0
-    this.#first = { threadId, trace: trace ?? (isTraced ? new CheckoutTrace(this.connect) : undefined) }
+    this.#first = { threadId, trace: isTraced ? (trace ?? this.#trace()) : undefined }
     if (record === undefined) return this.records.create(session)!
     record.become(record.connection === undefined ? 'opening' : 'leased', session)
     return record
@@ -50,6 +50,12 @@ export class AssertionPool<C extends object = object> extends Pool<C> {
   protected override doReturnConnection(record: ConnectionRecord<C>): Promise<void> | void {
     if (record.isRetiring) return this.retire(record)
     this.keep(record)
+  }
+
+  /** From above whichever of the two was called. */
+  #trace(): CheckoutTrace {
+    const trace = new CheckoutTrace(this.connect)
+    return trace.stack.includes('\n') ? trace : new CheckoutTrace(this.uniqueConnection)
   }
 
   #secondCheckout(): AssertionError {

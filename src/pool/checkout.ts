@@ -12,7 +12,7 @@ import type { Pool } from './pool.ts'
 import { cancel, quieten } from './quietening.ts'
 import type { ConnectionRecord } from './record.ts'
 import type { Borrower } from './request.ts'
-import { checkin, closeAndCheckin, closeDetached, dispatchInvalidate, giveBack } from './returning.ts'
+import { announceInvalidation, checkin, closeAndCheckin, closeDetached, giveBack } from './returning.ts'
 import { Tenure } from './tenure.ts'
 
 /**
@@ -24,7 +24,7 @@ export class Checkout<C extends object> implements Loan<C> {
   readonly trace: CheckoutTrace | undefined
   readonly #pool: Pool<C>
   readonly #calls: Calls
-  readonly #tenure: Tenure
+  readonly tenure: Tenure
   readonly #notice: LeaseNotice
   #record: ConnectionRecord<C> | undefined
   #connection: C | undefined
@@ -47,26 +47,30 @@ export class Checkout<C extends object> implements Loan<C> {
     this.trace = trace
     this.#notice = new LeaseNotice(pool, borrower.threadId)
     this.#calls = new Calls({ failed: error => this.#callFailed(error), quiet: () => this.#quiet() })
-    this.#tenure = new Tenure(() => pool.slots, pool.seat(record, borrower.session), record.slot, borrower.session)
+    this.tenure = new Tenure(() => pool.slots, pool.seat(record, this), record.slot, borrower.session)
     record.current = this
     this.#notice.begun(this.lease)
   }
 
   get lease(): number {
-    return this.#tenure.lease
+    return this.tenure.lease
   }
   get generation(): number {
-    return this.#tenure.generation
+    return this.tenure.generation
   }
 
   /** Another thread ends its lease in the slot itself, without a word: so that is where it is looked up. */
   get isValid(): boolean {
     if (this.#state === 'ended' || this.#connection === undefined) return false
-    return this.#state === 'detached' || this.#tenure.isCurrent
+    return this.#state === 'detached' || this.tenure.isCurrent
   }
 
   get connection(): C | undefined {
     return this.#state === 'ended' ? undefined : this.#connection
+  }
+  /** What was lent, even after the loan's end. */
+  get lent(): C | undefined {
+    return this.#connection
   }
 
   get info(): Map<string, unknown> | undefined {
@@ -106,13 +110,13 @@ export class Checkout<C extends object> implements Loan<C> {
 
   /** True when the thread has been told of this loan and has not taken it yet: it can be taken back. */
   get isOffer(): boolean {
-    return this.isValid && this.#pool.slots.isMarked(this.#tenure.slot, slotFlag.offered)
+    return this.isValid && this.#pool.slots.isMarked(this.tenure.slot, slotFlag.offered)
   }
 
   /** A result stays here as long as the loan lasts: its end must be heard of. */
   retain(): void {
     this.#retains = true
-    this.#tenure.mark()
+    this.tenure.mark()
   }
 
   member(name: string | symbol, fairy: object): unknown {
@@ -131,7 +135,7 @@ export class Checkout<C extends object> implements Loan<C> {
   call(target: object, name: string, args: readonly unknown[], outcome: Outcome): void {
     const connection = this.#alive()
     const { dialect } = this.#pool
-    this.#tenure.mark()
+    this.tenure.mark()
     this.#calls.start(told => {
       if (target === connection && dialect.invoke?.(connection, name, args, told)) return started
       const method: unknown = Reflect.get(target, name, target)
@@ -142,7 +146,7 @@ export class Checkout<C extends object> implements Loan<C> {
   async read(args: readonly unknown[]): Promise<BatchReader> {
     const { dialect } = this.#pool
     const connection = this.#alive()
-    this.#tenure.mark()
+    this.tenure.mark()
     if (dialect.cursor === undefined) throw new InvalidRequestError(`The dialect '${dialect.name}' has no cursors.`)
     const reader = await dialect.cursor(connection, args)
     // The loan may have ended while the cursor was being opened; then nobody would close it.
@@ -166,7 +170,7 @@ export class Checkout<C extends object> implements Loan<C> {
 
   async handBack(): Promise<void> {
     const record = this.#claim('returning', 'closed')
-    if (record) await checkin(this.#pool, record)
+    if (record) await checkin(this.#pool, record, this)
   }
 
   /** The borrower's thread is gone: what it ran is stopped, the connection is closed and never lent again. */
@@ -178,8 +182,7 @@ export class Checkout<C extends object> implements Loan<C> {
     const record = this.#claim('closing', 'died')
     if (record === undefined) return
     await cancel(this.#pool, this.#connection, this.#calls)
-    await dispatchInvalidate(this.#pool, record, error)
-    await closeAndCheckin(this.#pool, record)
+    await closeAndCheckin(this.#pool, record, this, { error })
   }
 
   async invalidate(error: unknown, soft: boolean): Promise<void> {
@@ -190,6 +193,7 @@ export class Checkout<C extends object> implements Loan<C> {
     const { events, slots } = this.#pool
     // A listener that fails stops the invalidation: the connection stays lent and usable (behaviours 287, 289).
     if (soft) {
+      if (!this.tenure.isPresent) return
       await events.emit('softInvalidate', connection, record, error)
       this.#pool.log.info(named => `Softly invalidating ${named(connection)}${reasonOf(error)}`)
       return slots.mark(record.slot, slotFlag.stale)
@@ -201,10 +205,9 @@ export class Checkout<C extends object> implements Loan<C> {
   }
 
   async #invalidateHard(record: ConnectionRecord<C>, connection: C, error: unknown): Promise<void> {
-    const { events, log } = this.#pool
-    if (events.has('invalidate')) await events.emit('invalidate', connection, record, error)
-    log.info(named => `Invalidating ${named(connection)}${reasonOf(error)}`)
-    if (this.#claim('closing', 'invalidated')) await closeAndCheckin(this.#pool, record)
+    const announced = announceInvalidation(this.#pool, this, record, connection, error)
+    if (announced) await announced
+    if (this.#claim('closing', 'invalidated')) await closeAndCheckin(this.#pool, record, this)
   }
 
   async detach(): Promise<void> {
@@ -216,34 +219,31 @@ export class Checkout<C extends object> implements Loan<C> {
     this.#connection = connection
     this.#record = undefined
     this.ownInfo = ownInfo
-    record.connection = undefined
-    record.current = undefined
-    // They were about this connection; the next one in this place must not meet them (behaviour 232).
-    record.finalizeCallbacks.length = 0
+    if (this.tenure.closes) record.letGo()
     this.#pool.detached.add(this)
-    await this.#pool.returnConnection(record)
+    await this.#pool.returnConnection(record, this)
     await this.#pool.events.emit('detach', connection, record)
   }
 
   /** The record holds a new connection, or lends the same one anew. */
   rebind(record: ConnectionRecord<C>): void {
     this.#connection = record.connection
-    this.#tenure.renew()
+    this.tenure.renew()
   }
 
   /** During the checkout phase: the record has gone home empty, and this loan with it. */
   lost(): void {
     if (this.#record?.current === this) this.#record.current = undefined
-    if (this.#tenure.isSeat) this.#tenure.end('closing', 'any')
-    this.#finish('invalidated')
+    if (!this.tenure.isSeat) return this.#finish('invalidated')
+    const record = this.#claim('returning', 'invalidated')
+    if (record) void this.#pool.returnConnection(record, this)
   }
 
   /** During the checkout phase: the caller gets an error, and the place is free (behaviours 125, 168, 215). */
   async fail(error: unknown, event: 'unannounced' | 'announced' = 'unannounced'): Promise<void> {
     const record = this.#claim('closing', 'invalidated')
     if (record === undefined) return
-    if (event === 'unannounced') await dispatchInvalidate(this.#pool, record, error)
-    await closeAndCheckin(this.#pool, record)
+    await closeAndCheckin(this.#pool, record, this, event === 'unannounced' ? { error } : undefined)
   }
 
   quieten(): Promise<void> {
@@ -255,7 +255,7 @@ export class Checkout<C extends object> implements Loan<C> {
     const record = this.#record
     if (this.#state !== 'lent' || record === undefined) return undefined
     const which = reason === 'died' || reason === 'invalidated' ? 'any' : 'exact'
-    if (!this.#tenure.end(to, which)) return undefined
+    if (!this.tenure.end(to, which)) return undefined
     this.#finish(reason)
     return record
   }
@@ -263,11 +263,11 @@ export class Checkout<C extends object> implements Loan<C> {
   /** Before the answer is sent: whoever gets it may close at once. */
   #quiet(): void {
     if (this.borrower.session === 0 || this.#retains || !this.isQuiet) return
-    if (this.#state === 'lent' && this.#tenure.isCurrent) this.#record?.assess()
+    if (this.#state === 'lent' && this.tenure.isCurrent) this.#record?.assess()
   }
 
   #finish(reason: LoanEnd, notice: 'ended' | 'over' = 'ended'): void {
-    if (this.#tenure.isSeat && this.#state === 'lent') this.#pool.leaveSeat(this.#record!, this.#tenure.slot)
+    if (this.tenure.isSeat && this.#state === 'lent') this.#pool.leaveSeat(this.tenure.slot)
     if (reason !== 'detached') {
       this.#state = 'ended'
       this.onEnd?.(reason)

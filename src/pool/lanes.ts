@@ -20,7 +20,7 @@ export class Lanes<C extends object> {
     this.#isWatched = isWatched()
     const isExamined = settings.prePing || events.has('checkout') || log.isDebug
     slots.set(tableFlag.fastCheckout, lendsByItself && !isExamined)
-    slots.set(tableFlag.fastCheckin, !events.has('checkin') && !events.has('reset'))
+    slots.set(tableFlag.fastCheckin, lendsByItself && !events.has('checkin') && !events.has('reset'))
     // Nothing may begin or end in silence where somebody wants to hear of it.
     slots.set(tableFlag.watched, this.#isWatched || log.isDebug)
   }

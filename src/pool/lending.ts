@@ -53,7 +53,9 @@ async function lendSlowly<C extends object>(
   record: ConnectionRecord<C>,
   request: CheckoutRequest<C>,
 ): Promise<Checkout<C>> {
-  await connectWithin(pool, record, request)
+  // Once more where several hold the record, and another has had its connection closed at this moment.
+  do await connectWithin(pool, record, request)
+  while (record.state !== 'leased')
   noteFresh(pool, record)
   if (!isExamined(pool, record)) return begin(pool, record, request)
   const isFresh = record.fresh
@@ -93,6 +95,8 @@ export async function getConnection<C extends object>(
   session: number,
   opening?: () => void,
 ): Promise<void> {
+  if (record.state === 'closing') await pool.closed(record)
+  if (record.state === 'empty') record.become('opening', session)
   if (record.state === 'opening') {
     const isNew = record.openings === 0
     await openOrReturn(pool, record, session, opening)
@@ -216,7 +220,7 @@ async function empty<C extends object>(
 ): Promise<void> {
   const { connection } = record
   try {
-    if (connection) {
+    if (connection && checkout.tenure.isPresent) {
       await pool.events.emit('invalidate', connection, record, error)
       pool.log.info(named => `Invalidating ${named(connection)}${reasonOf(error)}`)
     }
@@ -224,7 +228,9 @@ async function empty<C extends object>(
     await checkout.fail(failure, 'announced')
     throw failure
   }
-  await record.shut('abrupt')
+  if (!checkout.tenure.isSeat) return record.shut('abrupt')
+  if (checkout.tenure.takeRecord()) await record.closeConnection('abrupt')
+  else await pool.closed(record)
 }
 
 /** The same record and fairy, a new connection, a new lease number. */

@@ -4,8 +4,9 @@ import { within } from '../base/deadlines.ts'
 import { asError, InvalidRequestError, TimeoutError } from '../base/errors.ts'
 import { reasonOf } from '../observe/pool-log.ts'
 import { slotFlag } from '../slots/layout.ts'
+import { closeQuietly } from './closing.ts'
 import type { Pool } from './pool.ts'
-import { type ConnectionRecord, closeQuietly } from './record.ts'
+import type { ConnectionRecord } from './record.ts'
 
 /**
  * Opens a connection into a record whose slot is `opening`: creator, first connect listeners, connect listeners.

@@ -53,6 +53,7 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
   readonly #self: Borrower = { session: 0, threadId }
 
   constructor(options: PoolOptions<C>, slots: (settings: PoolSettings) => number | 'growing') {
+    if (new.target === Pool) throw new InvalidRequestError('Pool is abstract: extend it, or use one of its subclasses.')
     this.settings = settingsOf(options)
     this.options = options
     this.creator = options.creator
@@ -100,12 +101,20 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
   sessionOver(_session: number): void {}
 
   /** @internal The slot of a new loan: the record's own, unless several can hold one record. */
-  seat(record: ConnectionRecord<C>, _session: number): number {
+  seat(record: ConnectionRecord<C>, _checkout: Checkout<C>): number {
     return record.slot
   }
 
   /** @internal The loan of this seat has ended. */
-  leaveSeat(_record: ConnectionRecord<C>, _slot: number): void {}
+  leaveSeat(_slot: number): void {}
+
+  /** @internal Where several can hold one record: those who do. */
+  sharersOf(_record: ConnectionRecord<C>): readonly Checkout<C>[] | undefined {
+    return undefined
+  }
+
+  /** @internal Settles when nobody closes the record's connection any more: where several hold it, another holder may. */
+  async closed(_record: ConnectionRecord<C>): Promise<void> {}
 
   /** @internal Drops a record whose slot is `closing`, and frees its place. */
   discard(record: ConnectionRecord<C>): void {
@@ -247,8 +256,8 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
     return new Checkout<C>(this, record, { session, threadId: this.slots.sessions.threadId(session) })
   }
 
-  /** @internal */
-  returnConnection(record: ConnectionRecord<C>): MaybePromise<void> {
+  /** @internal The record comes home: after a loan, or after an open that nobody awaits or that has failed. */
+  returnConnection(record: ConnectionRecord<C>, _checkout?: Checkout<C>): MaybePromise<void> {
     return this.doReturnConnection(record)
   }
 

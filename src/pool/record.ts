@@ -1,12 +1,11 @@
 import { monotonicMs } from '../base/clock.ts'
-import { within } from '../base/deadlines.ts'
-import { asError, bug, InvalidRequestError, TimeoutError } from '../base/errors.ts'
-import { isThenable } from '../base/maybe-async.ts'
+import { asError, bug, InvalidRequestError } from '../base/errors.ts'
 import { reasonOf } from '../observe/pool-log.ts'
 import { warn } from '../observe/warnings.ts'
 import { slotFlag } from '../slots/layout.ts'
 import { isIdle, isLeased, type SlotState, sessionOf } from '../slots/state.ts'
 import type { Checkout } from './checkout.ts'
+import { closeQuietly } from './closing.ts'
 import { getConnection } from './lending.ts'
 import type { Pool } from './pool.ts'
 
@@ -32,6 +31,8 @@ export class ConnectionRecord<C extends object> {
   /** How many connections have been opened here; 0: the record is new, and vanishes if its first open fails. */
   openings = 0
   readonly finalizeCallbacks: FinalizeCallback<C>[] = []
+  /** Where several hold the record: the invalidate event of one, as long as its listeners run. */
+  announcing: Promise<void> | undefined
   readonly #pool: Pool<C>
   /** The slot's word at the last loan that was made here: any other loan is one that a thread has made by itself. */
   #lentWord = -1
@@ -49,12 +50,14 @@ export class ConnectionRecord<C extends object> {
   /** True while a fairy holds this record's connection (behaviours 122, 123). */
   get inUse(): boolean {
     const { state } = this
+    if (this.#sharers) return this.loan !== undefined
     return state === 'leased' || (state === 'returning' && this.current !== undefined)
   }
 
-  /** The present loan; one that a thread has made by itself is met here for the first time. */
+  /** The present loan, or one of several; one that a thread has made by itself is met here for the first time. */
   get loan(): Checkout<C> | undefined {
-    return this.current?.isValid ? this.current : this.adopt()
+    if (this.current?.isValid) return this.current
+    return this.#sharers?.find(checkout => checkout.isValid) ?? this.adopt()
   }
 
   /** True when the slot is lent by a thread's own claim. */
@@ -124,9 +127,11 @@ export class ConnectionRecord<C extends object> {
   async close(): Promise<void> {
     const { loan, state } = this
     if (loan) return loan.fail(undefined, 'announced')
+    if (this.#isAtRest) return this.#closeAtRest('polite')
     if (state === 'opening') return this.closeConnection('polite')
     if (state === 'returning') return this.shut('polite')
-    if (!this.reserve()) return
+    // A record that has been dropped has no slot any more.
+    if (this.connection === undefined || !this.reserve()) return
     await this.shut('polite')
     this.become('empty')
     this.#pool.serveWaiters()
@@ -188,9 +193,16 @@ export class ConnectionRecord<C extends object> {
     return this.closeConnection(manner)
   }
 
+  /** The connection goes its own way. Callbacks were about it: the next one in this place must not meet them (behaviour 232). */
+  letGo(): void {
+    this.connection = undefined
+    this.current = undefined
+    this.finalizeCallbacks.length = 0
+  }
+
   /** `closing` to `opening` with nothing between: the record stays its borrower's. */
   reopen(session: number): void {
-    this.become('empty')
+    if (this.state === 'closing') this.become('empty')
     this.become('opening', session)
   }
 
@@ -235,13 +247,18 @@ export class ConnectionRecord<C extends object> {
     if (loan) return loan.invalidate(error, soft)
     const { connection, state } = this
     const isOurs = state === 'returning' || state === 'opening'
-    if (connection === undefined || !(isOurs || state === 'idle')) return
+    if (connection === undefined || !(isOurs || state === 'idle' || this.#isAtRest)) return
     if (soft) {
       await this.#pool.events.emit('softInvalidate', connection, this, error)
       this.#pool.log.info(named => `Softly invalidating ${named(connection)}${reasonOf(error)}`)
       return this.#pool.slots.mark(this.slot, slotFlag.stale)
     }
     if (isOurs) return this.#closeInvalidated(connection, error)
+    if (this.#isAtRest) {
+      await this.#pool.events.emit('invalidate', connection, this, error)
+      if (this.connection === connection && this.#isAtRest) await this.#closeAtRest('abrupt')
+      return
+    }
     // Reserved first: while the listeners run nobody may borrow what is about to be closed. A thread that borrows it at this
     // very moment has it taken away.
     if (!this.reserve()) return this.invalidate(error)
@@ -253,39 +270,25 @@ export class ConnectionRecord<C extends object> {
     }
   }
 
+  /** Where several can hold a record, it is `leased` as long as it has a connection. */
+  get #isAtRest(): boolean {
+    return this.connection !== undefined && this.#sharers !== undefined && this.state === 'leased'
+  }
+
+  get #sharers(): readonly Checkout<C>[] | undefined {
+    return this.#pool.sharersOf(this)
+  }
+
+  async #closeAtRest(manner: 'polite' | 'abrupt'): Promise<void> {
+    await this.shut(manner)
+    await this.#pool.returnConnection(this)
+  }
+
   async #closeInvalidated(connection: C, error: unknown): Promise<void> {
     await this.#pool.events.emit('invalidate', connection, this, error)
     this.#pool.log.info(named => `Invalidating ${named(connection)}${reasonOf(error)}`)
     // A connect listener has refused it: whoever opens it has the slot, and sees that there is no connection any more (behaviour 128).
     if (this.state === 'opening') await this.closeConnection('abrupt')
     else await this.shut('abrupt')
-  }
-}
-
-/** Closes a driver's connection within `closeTimeoutMs`; failures are logged. */
-export async function closeQuietly<C extends object>(
-  pool: Pool<C>,
-  connection: C,
-  manner: 'polite' | 'abrupt',
-): Promise<void> {
-  const { dialect, settings } = pool
-  const timeoutMs = settings.closeTimeoutMs
-  const late = (): Error => {
-    const message = `The driver did not close a connection within ${timeoutMs} ms; it was dropped.`
-    return new TimeoutError(message, { phase: 'close', timeoutMs })
-  }
-  const settled = (work: unknown): unknown => isThenable(work) && within(Promise.resolve(work), timeoutMs, late)
-  pool.log.debug(named => `${manner === 'abrupt' ? 'Terminating' : 'Closing'} ${named(connection)}`)
-  try {
-    dialect.keepAlive?.(connection, true)
-    const isAbrupt = manner === 'abrupt' && dialect.terminate !== undefined
-    await settled(isAbrupt ? dialect.terminate?.(connection) : dialect.close(connection))
-  } catch (error) {
-    pool.log.error('closing a connection failed.', asError(error))
-    try {
-      if (manner === 'polite') await settled(dialect.terminate?.(connection))
-    } catch {
-      // It has been told twice to go; its place must not be lost for that.
-    }
   }
 }

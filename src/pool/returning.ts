@@ -5,13 +5,15 @@ import { ConnectionFairy, type Fairy } from '../fairies/fairy.ts'
 import { reasonOf } from '../observe/pool-log.ts'
 import { warn } from '../observe/warnings.ts'
 import type { Checkout } from './checkout.ts'
+import { closeQuietly } from './closing.ts'
 import type { Pool } from './pool.ts'
-import { type ConnectionRecord, closeQuietly } from './record.ts'
+import type { ConnectionRecord } from './record.ts'
 import { StandIn } from './stand-in.ts'
 
 /**
  * The way home of a loan that has ended well; its slot is `returning` already, so nobody else can end it too.
  * Synchronous when nothing is in flight, nothing needs a reset and nobody listens. The slot is freed whatever fails.
+ * Of several loans of one record each comes home this way, even one whose connection another has had closed (behaviour 72).
  */
 export function giveBack<C extends object>(
   pool: Pool<C>,
@@ -19,36 +21,77 @@ export function giveBack<C extends object>(
   record: ConnectionRecord<C>,
 ): MaybePromise<void> {
   const { events } = pool
-  pool.log.debug(named => `${named(record.connection)} being returned by thread ${checkout.borrower.threadId}`)
-  const quick = checkout.isQuiet && !needsReset(pool, checkout, record.connection) && !events.has('reset')
+  const connection = checkout.tenure.isPresent ? record.connection : checkout.lent
+  pool.log.debug(named => `${named(connection)} being returned by thread ${checkout.borrower.threadId}`)
+  const quick = checkout.isQuiet && !needsReset(pool, checkout, connection) && !events.has('reset')
   if (quick && !events.has('checkin') && record.finalizeCallbacks.length === 0 && !record.isLost) {
     record.current = undefined
-    noteClean(pool, record.connection)
-    return pool.returnConnection(record)
+    noteClean(pool, connection)
+    return pool.returnConnection(record, checkout)
   }
-  return giveBackSlowly(pool, checkout, record)
+  return giveBackSlowly(pool, checkout, record, connection)
 }
 
 async function giveBackSlowly<C extends object>(
   pool: Pool<C>,
   checkout: Checkout<C>,
   record: ConnectionRecord<C>,
+  connection: C | undefined,
 ): Promise<void> {
   try {
     await checkout.quieten()
-    if (record.isLost) throw new DisconnectionError('The connection was lost while it was out.')
-    await reset(pool, checkout, record, record.connection)
+    if (checkout.tenure.isPresent && record.isLost)
+      throw new DisconnectionError('The connection was lost while it was out.')
+    await reset(pool, checkout, record, connection)
   } catch (error) {
     // Hidden from the closer: the work was done, and the connection is replaced (behaviours 184, 283).
     pool.log.error('a connection could not be reset and is replaced.', asError(error))
-    await dispatchInvalidate(pool, record, error)
-    if (record.connection !== undefined && record.state !== 'closing') await record.shut('abrupt')
+    await replaceBroken(pool, checkout, record, error)
   }
-  await checkin(pool, record)
+  await checkin(pool, record, checkout)
+}
+
+async function replaceBroken<C extends object>(
+  pool: Pool<C>,
+  { tenure }: Checkout<C>,
+  record: ConnectionRecord<C>,
+  error: unknown,
+): Promise<void> {
+  // Of several who find the same connection broken, one closes it.
+  if (tenure.isSeat && !tenure.takeRecord()) return
+  await dispatchInvalidate(pool, record, error)
+  if (tenure.isSeat) await record.closeConnection('abrupt')
+  else if (record.connection !== undefined && record.state !== 'closing') await record.shut('abrupt')
+}
+
+/** The invalidate event where a failing listener stops the invalidation; once for a connection, however many loans of it there are. */
+export function announceInvalidation<C extends object>(
+  pool: Pool<C>,
+  checkout: Checkout<C>,
+  record: ConnectionRecord<C>,
+  connection: C,
+  error: unknown,
+): Promise<void> | undefined {
+  // Another holder is at it: whether the connection lives on is decided there.
+  const again = (): Promise<void> | undefined => announceInvalidation(pool, checkout, record, connection, error)
+  if (record.announcing) return record.announcing.then(again, again)
+  if (!checkout.isValid || !checkout.tenure.isPresent) return undefined
+  const log = (): void => pool.log.info(named => `Invalidating ${named(connection)}${reasonOf(error)}`)
+  if (!pool.events.has('invalidate')) {
+    log()
+    return undefined
+  }
+  const announcing = pool.events.emit('invalidate', connection, record, error).then(log)
+  const done = (): void => {
+    record.announcing = undefined
+  }
+  record.announcing = announcing
+  announcing.then(done, done)
+  return announcing
 }
 
 /** The invalidate event where nothing may stop the invalidation: a listener's failure is logged (behaviour 288). */
-export async function dispatchInvalidate<C extends object>(
+async function dispatchInvalidate<C extends object>(
   pool: Pool<C>,
   record: ConnectionRecord<C>,
   error: unknown,
@@ -63,21 +106,37 @@ export async function dispatchInvalidate<C extends object>(
   pool.log.info(named => `Invalidating ${named(connection)}${reasonOf(error)}`)
 }
 
-/** The end of every checkout of a record: callbacks, checkin event, and in any case the record's return (behaviours 121, 285, 286). */
-export async function checkin<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>): Promise<void> {
+/**
+ * The end of every checkout of a record: callbacks, checkin event, and in any case the record's return (behaviours 121, 285, 286).
+ * Without a checkout it is an open that has failed.
+ */
+export async function checkin<C extends object>(
+  pool: Pool<C>,
+  record: ConnectionRecord<C>,
+  checkout?: Checkout<C>,
+): Promise<void> {
   record.current = undefined
+  const isPresent = checkout === undefined || checkout.tenure.isPresent
   try {
-    await record.runFinalizeCallbacks()
-    await pool.events.emit('checkin', record.connection, record)
+    if (isPresent) await record.runFinalizeCallbacks()
+    await pool.events.emit('checkin', isPresent ? record.connection : undefined, record)
   } finally {
-    await pool.returnConnection(record)
+    await pool.returnConnection(record, checkout)
   }
 }
 
-/** The same for a loan that has ended badly; its slot is `closing` already. */
-export async function closeAndCheckin<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>): Promise<void> {
-  await record.closeConnection('abrupt')
-  await checkin(pool, record)
+/** The same for a loan that has ended badly; its slot is `closing` already. `announced`: the invalidate event comes first. */
+export async function closeAndCheckin<C extends object>(
+  pool: Pool<C>,
+  record: ConnectionRecord<C>,
+  checkout: Checkout<C>,
+  announced?: { readonly error: unknown },
+): Promise<void> {
+  if (checkout.tenure.closes) {
+    if (announced) await dispatchInvalidate(pool, record, announced.error)
+    await record.closeConnection('abrupt')
+  }
+  await checkin(pool, record, checkout)
 }
 
 function needsReset<C extends object>(pool: Pool<C>, checkout: Checkout<C>, connection: C | undefined): boolean {

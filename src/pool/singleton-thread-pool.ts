@@ -6,7 +6,7 @@ import { SharedRecordPool } from './shared-record-pool.ts'
 /**
  * One connection for each thread, the coordinator's own among them (behaviours 80-93). Nested `connect()` calls of a thread give
  * the same fairy; `uniqueConnection()` gives another one over the same connection. When a thread ends, its connection is closed.
- * More than `poolSize` connections stay open only as long as their threads use them.
+ * More than `poolSize` connections stay open only as long as their threads use them; with a `poolSize` of 0, all do.
  */
 export class SingletonThreadPool<C extends object = object> extends SharedRecordPool<C> {
   constructor(options: PoolOptions<C>) {
@@ -15,10 +15,10 @@ export class SingletonThreadPool<C extends object = object> extends SharedRecord
 
   override status(): PoolStatus {
     const { poolSize } = this.settings
-    const checkedout = [...this.records].filter(record => this.loansOf(record) > 0).length
-    const checkedin = this.records.size - checkedout
-    const label = `SingletonThreadPool, ${this.records.size} connections`
-    return new PoolStatus({ poolSize, checkedin, overflow: 0, checkedout, waiting: 0 }, label)
+    const { size } = this.records
+    const checkedin = this.listed.filter(record => this.isAtRest(record)).length
+    const counts = { poolSize, checkedin, overflow: 0, checkedout: size - checkedin, waiting: this.waiting }
+    return new PoolStatus(counts, `SingletonThreadPool, ${size} connections`)
   }
 
   override sessionOver(session: number): void {
@@ -26,23 +26,24 @@ export class SingletonThreadPool<C extends object = object> extends SharedRecord
     if (record) void this.forget(record)
   }
 
-  protected override doReturnConnection(record: ConnectionRecord<C>): void {
-    super.doReturnConnection(record)
-    // Its thread has ended while it was being opened.
-    if (this.loansOf(record) === 0 && !this.slots.sessions.isOpen(this.keyOfRecord(record))) void this.forget(record)
-  }
-
   protected override keyOf(session: number): number {
     return session
   }
 
   protected override makeRoom(): void {
-    let excess = this.records.size - this.settings.poolSize + 1
-    for (const record of this.records) {
-      if (excess <= 0) return
-      if (this.loansOf(record) > 0 || record.state !== 'leased') continue
-      void this.forget(record)
-      excess--
+    for (const record of this.listed) {
+      if (this.#excess < 0) return
+      if (this.isAtRest(record)) void this.forget(record)
     }
+  }
+
+  protected override whenUnused(record: ConnectionRecord<C>): void {
+    if (this.#excess > 0 && this.listed.includes(record)) void this.forget(record)
+  }
+
+  /** How many records there are beyond `poolSize`. */
+  get #excess(): number {
+    const { poolSize } = this.settings
+    return poolSize === 0 ? -1 : this.listed.length - poolSize
   }
 }

@@ -9,8 +9,14 @@ export class StaticPool<C extends object = object> extends SharedRecordPool<C> {
   }
 
   override status(): PoolStatus {
-    const checkedin = this.loans === 0 ? this.records.size : 0
-    return new PoolStatus({ poolSize: 1, checkedin, overflow: 0, checkedout: this.loans, waiting: 0 }, 'StaticPool')
+    const checkedin = this.listed.filter(record => this.isAtRest(record)).length
+    const checkedout = Math.max(this.loans, this.records.size - checkedin)
+    return new PoolStatus({ poolSize: 1, checkedin, overflow: 0, checkedout, waiting: this.waiting }, 'StaticPool')
+  }
+
+  /** Closes the connection and forgets its record; one that is empty already is kept (behaviour 77). */
+  override async dispose(): Promise<void> {
+    await Promise.all(this.listed.filter(({ state }) => state !== 'empty').map(record => this.forget(record)))
   }
 
   protected override keyOf(): number {

@@ -12,6 +12,7 @@ export class Tenure {
   readonly #session: number
   #lease = 0
   #generation = 0
+  #closes = false
 
   constructor(table: () => SlotTable, slot: number, recordSlot: number, session: number) {
     this.#table = table
@@ -40,11 +41,33 @@ export class Tenure {
     return this.slot !== this.#recordSlot
   }
 
+  /** False when the record's connection is not the one that was lent, or is being closed: another holder has done that. */
+  get isPresent(): boolean {
+    if (!this.isSeat) return true
+    const table = this.#table()
+    return table.generation(this.#recordSlot) === this.#generation && table.state(this.#recordSlot) === 'leased'
+  }
+
+  /** True when it is this loan that closes the record's connection, and brings the record home. */
+  get closes(): boolean {
+    return this.#closes
+  }
+
+  /** Several hold the record, and this loan is the first to say that its connection must be closed: the record is `closing`. */
+  takeRecord(): boolean {
+    if (!this.isPresent) return false
+    const table = this.#table()
+    if (this.isSeat) table.step(this.#recordSlot, table.word(this.#recordSlot), 'closing')
+    this.#closes = true
+    return true
+  }
+
   /** The slot's present loan is meant from now on. */
   renew(): void {
     if (this.isSeat) this.#table().copyOpening(this.#recordSlot, this.slot)
     this.#lease = leaseId(this.slot, this.#table().word(this.slot))
     this.#generation = this.#table().generation(this.slot)
+    this.#closes = false
   }
 
   /**
@@ -59,6 +82,7 @@ export class Tenure {
       if (which === 'exact' || !isLeased(word) || sessionOf(word) !== this.#session) return false
       this.#lease = leaseId(this.slot, word)
     }
+    if (to === 'closing') this.takeRecord()
     return true
   }
 

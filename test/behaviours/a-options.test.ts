@@ -99,13 +99,6 @@ describe('the abstract pool', () => {
     }
   }
 
-  it('leaves four things to its subclasses, and has none of them itself (16)', async () => {
-    for (const name of ['doGet', 'doReturnConnection', 'status', 'dispose']) expect(name in Pool.prototype).toBe(false)
-    const Bare = Pool as unknown as new (options: object, slots: () => number) => Pool<GatedConnection>
-    const bare = new Bare({ dialect: new GatedDriver().dialect() }, () => 1)
-    await expect(bare.connect()).rejects.toThrow(TypeError)
-  })
-
   it('does all the rest for a subclass of the user: events, reset, invalidation, counts (16)', async () => {
     const driver = new GatedDriver()
     const pool = new OwnPool(driver)

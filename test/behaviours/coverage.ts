@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url'
 import { type Item, readItems } from './items.ts'
 import { behavioursOf } from './numbers.ts'
 import { type Reason, reasons } from './reasons.ts'
+import { reasonsOfClasses } from './reasons-d-g.ts'
+import { reasonsRest } from './reasons-rest.ts'
 import { testsOf } from './titles.ts'
 
 export type Verdict = 'proved' | Reason['verdict'] | 'open'
@@ -23,7 +25,7 @@ const folder = fileURLToPath(new URL('../../../test', import.meta.url))
 /** All behaviours, each with the tests that name it and what is said about it by hand. */
 export function coverage(): readonly Coverage[] {
   const proofs = proofsByNumber()
-  const byHand = new Map(reasons.map(reason => [reason.number, reason]))
+  const byHand = new Map([...reasons, ...reasonsOfClasses, ...reasonsRest].map(reason => [reason.number, reason]))
   return readItems().map(item => {
     const own = proofs.get(item.number) ?? []
     const tests = [...new Set(own.map(proof => proof.test))]

@@ -83,7 +83,7 @@ describe('pg: opening and closing', () => {
 })
 
 describe('pg: what a connection is up to', () => {
-  it('ping is true while it lives, false once it is gone, and anything else is thrown (167, 168)', async () => {
+  it('ping is true while it lives, false once it is gone, and anything else is thrown (167, 168, 172)', async () => {
     const client = await open()
     expect(await dialect.ping(client)).toBe(true)
     await client.query('begin')

@@ -198,7 +198,7 @@ describe('a DisconnectionError', () => {
     expect((await pool.connect({ timeoutMs: 0 })).number).toBe(2)
   })
 
-  it('replaces the connection for good: a fairy lost after that resets the new one once, the old one never (220)', async () => {
+  it('replaces the connection for good: a fairy lost after that resets the new one once, the old one never (220, 273)', async () => {
     const { pool, driver } = gatedPool()
     pool.once('checkout', () => Promise.reject(new DisconnectionError('dead')))
     const lose = async (): Promise<number> => (await pool.connect()).number
