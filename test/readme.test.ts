@@ -45,7 +45,7 @@ describe('the README', () => {
       const row = new RegExp(`^\\| \`${name}\` \\| ([^|]*) \\|`, 'm').exec(readme)?.[1]
       expect(row, name).toBeDefined()
       if (name === 'connectTimeoutMs' || name === 'logger') continue
-      expect(row?.replaceAll(/[`',]/g, ''), name).toBe(String(value ?? ''))
+      expect(row?.replaceAll(/[`',]/g, ''), name).toBe(String(value ?? 'none'))
     }
   })
 
