@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import type { GatedFairy } from '../support/gated-pool.ts'
 import { countsOf } from '../support/observe.ts'
 import { allPlaces, failing, places, soon, waiters } from '../support/places.ts'
 import { type Holding, hold } from '../support/pool-user.ts'
@@ -30,6 +31,23 @@ describe.each(allPlaces)('$where', place => {
     await waiters(pool, 1)
     await served.close()
     expect((await barger).number).toBe(1)
+  })
+
+  it('a waiter of the coordinator is not overtaken by who closes and connects in one breath (50)', async () => {
+    const { pool, user } = await place.visit({ poolSize: 1, maxOverflow: 0, timeoutMs: null })
+    await user.do(async pool => void Object.assign(globalThis, { held: await pool.connect() }))
+    const elder = pool.connect()
+    await waiters(pool, 1)
+    const barger = user.do(async pool => {
+      const { held } = globalThis as unknown as { held: GatedFairy }
+      void held.close()
+      return (await pool.connect()).isValid
+    })
+    const served = await elder
+    expect(served.number).toBe(1)
+    await waiters(pool, 1)
+    await served.close()
+    expect(await barger).toBe(true)
   })
 
   it('an invalidation, a detach and a failed reopen serve a waiter (51)', async () => {
@@ -174,19 +192,5 @@ describe.each(places)('$where', place => {
       [1, 2],
       [2, 0, 0, 2],
     ])
-  })
-
-  it('a waiter of the coordinator is not overtaken by a worker that returns and claims by itself (50)', async () => {
-    const { pool, user, held } = await full(place)
-    const elder = pool.connect()
-    await waiters(pool, 1)
-    const closing = held.close()
-    const barger = user.connect()
-    await closing
-    const served = await elder
-    expect(served.number).toBe(1)
-    await waiters(pool, 1)
-    await served.close()
-    expect((await barger).number).toBe(1)
   })
 })
