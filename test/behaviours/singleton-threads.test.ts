@@ -202,10 +202,10 @@ describe('a SingletonThreadPool of several threads', () => {
     for (let round = 0; round < 10; round++) await Promise.all(Array.from({ length: 10 }, (_, i) => leave(i % 5)))
     await eventually(() => [driver.open, pool.records.size, slotsInUse(pool)]).toEqual([0, 0, 0])
     expect([(await pool.connect()).isValid, pool.status().checkedout]).toEqual([true, 1])
-  })
+  }, 240_000)
 
   it('is made anew with its size, its options and its listeners (92, 250)', async () => {
-    const { pool, driver } = singleton({ poolSize: 7, recycleMs: 7, resetOnReturn: 'commit' })
+    const { pool, driver } = singleton({ poolSize: 7, recycleMs: 70_000, resetOnReturn: 'commit' })
     driver.listen(pool, 'connect')
     const fairy = await pool.connect()
     const again = pool.recreate()

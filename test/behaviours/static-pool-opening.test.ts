@@ -1,9 +1,18 @@
 import { describe, expect, it } from 'vitest'
-import { DisconnectionError, StaticPool } from '../../src/index.ts'
+import { DisconnectionError, StaticPool, TimeoutError } from '../../src/index.ts'
 import type { ConnectionRecord } from '../../src/pool/record.ts'
 import { eventually } from '../support/eventually.ts'
 import type { GatedConnection } from '../support/gated-driver.ts'
-import { type GatedOptions, type GatedPoolOf, poolOf, poolPlaces, slotsInUse, waiting } from '../support/pool-places.ts'
+import {
+  type GatedOptions,
+  type GatedPoolOf,
+  leaveWhileOpening,
+  poolOf,
+  poolPlaces,
+  type Stay,
+  slotsInUse,
+  waiting,
+} from '../support/pool-places.ts'
 
 const staticPool = (options?: GatedOptions): GatedPoolOf<StaticPool<GatedConnection>> =>
   poolOf(StaticPool<GatedConnection>, options)
@@ -66,12 +75,13 @@ describe.each(poolPlaces)('a StaticPool that is being lent, $where', place => {
 
   it('gives an open whose asker has left to those who wait for it', async () => {
     const { pool, driver } = staticPool()
-    driver.next('open', 'slow')
     const guest = await place.guestOf(pool)
-    const opener = guest.refused({ timeoutMs: 20 })
-    await driver.reached('open')
-    const others = [guest.connect(), guest.connect()]
-    expect(await opener).toMatchObject({ class: 'TimeoutError' })
+    const others: Promise<Stay>[] = []
+    const left = await leaveWhileOpening(guest, driver, () => {
+      others.push(guest.connect(), guest.connect())
+      return waiting(pool, 2)
+    })
+    expect(left).toMatchObject({ class: 'RangeError', message: 'enough' })
     await waiting(pool, 2)
     await driver.release('open')
     expect((await Promise.all(others)).map(({ number }) => number)).toEqual([1, 1])
@@ -80,10 +90,10 @@ describe.each(poolPlaces)('a StaticPool that is being lent, $where', place => {
 
   it('keeps an open that nobody waits for any more, for the next', async () => {
     const { pool, driver } = staticPool()
-    driver.next('open', 'slow')
     const guest = await place.guestOf(pool)
-    expect(await guest.refused({ timeoutMs: 20 })).toMatchObject({ class: 'TimeoutError' })
+    expect(await leaveWhileOpening(guest, driver)).toMatchObject({ class: 'RangeError', message: 'enough' })
     await driver.release('open')
+    await eventually(() => pool.status()).toMatchObject({ checkedin: 1, checkedout: 0, waiting: 0 })
     expect([(await guest.connect()).number, driver.opened, slotsInUse(pool)]).toEqual([1, 1, atRest + 1])
   })
 
@@ -238,6 +248,16 @@ describe.each(poolPlaces)('a StaticPool that is being lent, $where', place => {
 })
 
 describe('a StaticPool that is being lent', () => {
+  it('is opened for whoever waits when the deadline of the one who asked has passed', async () => {
+    const { pool, driver } = staticPool()
+    driver.next('open', 'slow')
+    const late = pool.connect({ timeoutMs: 20 })
+    const patient = pool.connect()
+    await expect(late).rejects.toThrow(TimeoutError)
+    await driver.release('open')
+    expect([(await patient).number, driver.opened, slotsInUse(pool)]).toEqual([1, 1, atRest + 1])
+  })
+
   it.each([
     ['at once', 'ok'],
     ['slowly', 'slow'],

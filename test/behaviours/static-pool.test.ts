@@ -220,7 +220,12 @@ describe('a StaticPool', () => {
   })
 
   it('is made anew with its options and listeners, without its connection (78, 250)', async () => {
-    const { pool, driver } = staticPool({ recycleMs: 7, resetOnReturn: 'commit', useThreadlocal: true, echo: true })
+    const { pool, driver } = staticPool({
+      recycleMs: 70_000,
+      resetOnReturn: 'commit',
+      useThreadlocal: true,
+      echo: true,
+    })
     driver.listen(pool, 'connect')
     const fairy = await pool.connect()
     const again = pool.recreate()

@@ -245,6 +245,22 @@ export function poolOf<P extends GatedPool>(
   return { pool: new PoolClass({ dialect: driver.dialect(), logger, ...given }), driver, logger }
 }
 
+/** Somebody leaves while a connection is being opened for him; the open goes on until it is released. Tells how he was refused. */
+export async function leaveWhileOpening(
+  guest: PoolGuest,
+  driver: GatedDriver,
+  meanwhile: () => unknown = () => {},
+): Promise<{ readonly class: string; readonly message: string }> {
+  driver.next('open', 'slow')
+  const controller = new AbortController()
+  const before = driver.waitingAt('open')
+  const left = guest.refused({ signal: controller.signal })
+  await driver.reached('open', before + 1)
+  await meanwhile()
+  controller.abort(new RangeError('enough'))
+  return left
+}
+
 /** So many callers wait. */
 export const waiting = async (pool: GatedPool, count: number): Promise<void> =>
   eventually(() => pool.status().waiting).toBe(count)
