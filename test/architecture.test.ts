@@ -76,7 +76,7 @@ describe('the floors', () => {
   it('only the doors that name a database or Piscina lead to them', () => {
     const importers = (name: string): string[] =>
       sources.filter(({ floor, imports }) => floor !== 'cli' && imports.includes(name)).map(({ path }) => path)
-    expect(importers('pg')).toEqual(['src/dialects/pg-cursor.ts', 'src/dialects/pg.ts'])
+    for (const path of importers('pg')) expect(path).toMatch(/^src\/dialects\/pg[-.]/)
     expect(importers('piscina')).toEqual(['src/coordinator/workers.ts'])
     expect(importers('comlink')).toEqual(['src/protocol/control.ts'])
   })

@@ -21,7 +21,7 @@ export function controlFor(
   return {
     status: () => {
       const status = pool.status()
-      return { counts: { ...status }, label: status.label }
+      return { counts: { ...status }, label: status.label, transports: status.transports }
     },
     recreate: () => shareAnew(pool.recreate()),
     listen: event => observers.listen(event as EventName),

@@ -2,12 +2,14 @@ import type { MessagePort } from 'node:worker_threads'
 import { asError, StaleLeaseError } from '../base/errors.ts'
 import { ignore } from '../base/maybe-async.ts'
 import { ConnectionFairy } from '../fairies/fairy.ts'
+import type { TransportInUse } from '../observe/status.ts'
 import type { Checkout } from '../pool/checkout.ts'
+import { beginHandovers, obstacleToHandover } from '../pool/handing-over.ts'
 import type { Pool } from '../pool/pool.ts'
 import { type Borrower, CheckoutRequest, notNeeded } from '../pool/request.ts'
 import { exposeControl } from '../protocol/control.ts'
 import { Mailbox } from '../protocol/mailbox.ts'
-import { kind, type Reply, type Request, type Welcome } from '../protocol/messages.ts'
+import { kind, type RemoteEnd, type Reply, type Request, type Welcome } from '../protocol/messages.ts'
 import { fromWireError, toWireError } from '../protocol/wire-error.ts'
 import { fromWireValue } from '../protocol/wire-value.ts'
 import { slotFlag, tableFlag } from '../slots/layout.ts'
@@ -31,6 +33,7 @@ export class Session {
   readonly #wishes = new Map<number, CheckoutRequest<object>>()
   readonly #portClosed: Promise<void>
   #controlPort: MessagePort | undefined
+  #transport: TransportInUse
   #state: 'open' | 'ended' = 'open'
 
   constructor(pool: Pool<object>, borrower: Borrower, port: MessagePort) {
@@ -41,6 +44,10 @@ export class Session {
     pool.slots.sessions.open(borrower.session, borrower.threadId)
     pool.lanes.heed()
     const { useThreadlocal, traceCheckouts, timeoutMs, useLifo, recycleMs, poolSize, maxOverflow } = pool.settings
+    const { closeTimeoutMs, resetOnReturn, prePing, pingIntervalMs } = pool.settings
+    const obstacle = obstacleToHandover(pool)
+    // Before the thread hears of any connection.
+    if (obstacle === undefined) beginHandovers(pool)
     const { name, methods } = pool.dialect
     const welcome: Welcome = {
       session: borrower.session,
@@ -51,10 +58,17 @@ export class Session {
       useLifo,
       recycleMs,
       limit: maxOverflow < 0 ? null : poolSize + maxOverflow,
+      closeTimeoutMs,
+      resets: resetOnReturn !== 'none',
+      prePing,
+      pingIntervalMs,
+      handover: obstacle === undefined ? { module: pool.dialect.handover!.module } : { obstacle },
       dialect: name,
       methods: methods && [...methods],
     }
     port.postMessage(welcome)
+    this.#transport = { threadId: borrower.threadId, transport: 'remote', why: obstacle ?? 'it has just attached' }
+    pool.transports.add(this.#transport)
     let closed = ignore
     this.#portClosed = new Promise(resolve => {
       closed = resolve
@@ -86,6 +100,7 @@ export class Session {
     this.#state = 'ended'
     this.#controlPort?.close()
     this.#observers.close()
+    this.#pool.transports.delete(this.#transport)
     const gone = new StaleLeaseError('The session has ended.')
     for (const request of this.#wishes.values()) request.patience.leave(gone)
     this.#wishes.clear()
@@ -128,7 +143,7 @@ export class Session {
         return this.#lease(lease).callee.call(id, target, method, args)
       }
       case kind.end:
-        return this.#end(request[1], request[2], request[3])
+        return this.#end(request[1], request[2], request[3], request[4])
       case kind.invalidate: {
         const [, id, lease, error, soft] = request
         return this.#acknowledge(id, this.#lease(lease).checkout.invalidate(error && fromWireError(error), soft))
@@ -141,6 +156,12 @@ export class Session {
         return this.#lease(request[2]).callee.read(request[1], request[3], request[4])
       case kind.release:
         return this.#holdings.find(request[1])?.callee.release(request[2])
+      case kind.transport:
+        return this.#reaches(request[1], request[2])
+      case kind.handover:
+        return this.#mailbox.post([kind.answer, request[1], this.#lease(request[2]).checkout.offer(), undefined])
+      case kind.failed:
+        return this.#holdings.find(request[1])?.checkout.callFailed(fromWireError(request[2]))
       case kind.control:
         this.#controlPort = request[1]
         return exposeControl(
@@ -185,7 +206,8 @@ export class Session {
   }
 
   get #mayOffer(): boolean {
-    return (this.#pool.slots.flags & (tableFlag.fastCheckout | tableFlag.watched)) === tableFlag.fastCheckout
+    const decisive = tableFlag.fastCheckout | tableFlag.watched | tableFlag.pinged
+    return (this.#pool.slots.flags & decisive) === tableFlag.fastCheckout
   }
 
   /** The caller has just left its queue, and still counts as one that waits. */
@@ -214,9 +236,16 @@ export class Session {
     else this.#pool.serveWaiters()
   }
 
-  #end(id: number, lease: number, reason: 'closed' | 'collected' | 'task ended'): void {
+  #reaches(transport: 'direct' | 'remote', why: string | undefined): void {
+    this.#pool.transports.delete(this.#transport)
+    this.#transport = { threadId: this.borrower.threadId, transport, why }
+    this.#pool.transports.add(this.#transport)
+  }
+
+  #end(id: number, lease: number, reason: RemoteEnd, inTransaction: boolean | undefined): void {
     // Ended already, by an invalidation that crossed this message: then there is nothing to do, and nothing was done twice.
     const held = this.#holdings.find(lease)
+    if (inTransaction !== undefined) held?.checkout.resume(inTransaction)
     const ended = held?.checkout.end(reason)
     if (held && ended instanceof Promise) this.#follow(held, ended, id === 0)
     if (id !== 0) this.#acknowledge(id, Promise.resolve(ended))
@@ -246,7 +275,8 @@ export class Session {
   }
 
   #refuse(request: Request, error: unknown): void {
-    const id = Array.isArray(request) && request[0] !== kind.release ? request[1] : 0
+    const isAnonymous = !Array.isArray(request) || request[0] === kind.release || request[0] === kind.failed
+    const id = isAnonymous ? 0 : request[1]
     if (typeof id === 'number' && id !== 0) this.#mailbox.post([kind.failure, id, toWireError(error)])
   }
 

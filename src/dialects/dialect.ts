@@ -1,3 +1,4 @@
+import type { Peek } from '../base/descriptors.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 
 /** Rows in batches, read one after another until a batch comes back empty. */
@@ -18,6 +19,40 @@ export interface Outcome {
 export interface OpenContext {
   /** Aborted when the pool gives up this attempt (`connectTimeoutMs`): drop the socket. */
   readonly signal: AbortSignal
+  /** The connection may be handed to other threads: open it so that `handover` can. */
+  readonly mayHandOver?: boolean
+}
+
+/** What another thread needs to go on with a session: clonable. */
+export interface Offer {
+  readonly descriptor: number
+  /** Tells the open file from any other that may bear its number meanwhile. */
+  readonly identity: number
+  /** For the other half's `openLane`. */
+  readonly facts: unknown
+}
+
+/** How connections are handed to other threads (transport `direct`): all of them have a descriptor of the same socket, one of them reads. */
+export interface Handover<C extends object> {
+  /** Why it can't be done here, if it can't. */
+  readonly obstacle: string | undefined
+  /** The module that the other thread imports: a `LaneModule`. */
+  readonly module: string
+  /** Undefined: this connection was not opened for it, or this thread reads from it. */
+  offer(connection: C): Offer | undefined
+  /** True while this thread reads from the connection; false as well for one that was not opened to be handed over. */
+  isAttended(connection: C): boolean
+  /** This thread reads from now on. */
+  attend(connection: C): void
+  /** This thread has stopped reading when this returns; false, and nothing was done: something is under way. */
+  rest(connection: C): boolean
+  /** Settles when nothing is under way any more. */
+  settled(connection: C): Promise<void>
+  /** Another thread has used the session, and has left it so. */
+  resume(connection: C, inTransaction: boolean): void
+  peek(connection: C): Peek
+  /** A thread has died over the session: stops what it runs and ends it; settles when the server has closed it. */
+  abandon(connection: C): Promise<void>
 }
 
 /**
@@ -54,7 +89,9 @@ export interface Dialect<C extends object> {
    * promise. For drivers whose callbacks cost less than their promises. May throw where the method does.
    */
   invoke?(connection: C, method: string, args: readonly unknown[], done: Outcome): boolean
-  /** The methods that a worker may call. Absent: every method of the object, but for the forbidden names. */
+  /** Absent: the coordinator runs the driver for all threads (transport `remote`). */
+  readonly handover?: Handover<C>
+  /** The methods that a worker may call when the coordinator runs the driver. Absent: every method, but for the forbidden names. */
   readonly methods?: readonly string[]
   /** A result of rows, taken apart, so that what is the same in all results of a statement travels once; undefined for any other. */
   rowSet?(

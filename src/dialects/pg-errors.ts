@@ -1,4 +1,4 @@
-/** SQLSTATEs after which the server session is gone: class 08, and these (PostgreSQL manual, appendix A). */
+/** SQLSTATEs after which the server session is gone: class 08 but one, and these (PostgreSQL manual, appendix A). */
 const endedSessions = new Set([
   '57P01', // admin_shutdown
   '57P02', // crash_shutdown
@@ -28,8 +28,11 @@ const driverWords = [/^Connection terminated/, /not queryable$/, /^Client was cl
 /** Does this error of the driver or its socket mean that the connection is gone? */
 export function isPgDisconnect(error: unknown): boolean {
   if (!(error instanceof Error)) return false
-  const { code } = error as { code?: unknown }
-  if (typeof code === 'string')
-    return brokenSockets.has(code) || endedSessions.has(code) || /^08[0-9A-Z]{3}$/.test(code)
-  return driverWords.some(words => words.test(error.message))
+  const { code, severity } = error as { code?: unknown; severity?: unknown }
+  if (severity === 'FATAL' || severity === 'PANIC') return true
+  if (typeof code !== 'string') return driverWords.some(words => words.test(error.message))
+  return brokenSockets.has(code) || endedSessions.has(code) || isConnectionException(code)
 }
+
+/** 08P01 is what a server says to parameters that do not fit their statement; the session goes on. */
+const isConnectionException = (code: string): boolean => /^08[0-9A-Z]{3}$/.test(code) && code !== '08P01'

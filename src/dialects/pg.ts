@@ -1,30 +1,24 @@
 import pgModule, { type Client, type ClientConfig, type QueryResult } from 'pg'
 import { ArgumentError } from '../base/errors.ts'
 import { ignore } from '../base/maybe-async.ts'
-import type { Dialect, OpenContext } from './dialect.ts'
+import type { Dialect, Handover, OpenContext } from './dialect.ts'
 import { cancel } from './pg-cancel.ts'
 import { readPgCursor } from './pg-cursor.ts'
 import { isPgDisconnect } from './pg-errors.ts'
+import { endSession, pgHandover } from './pg-handover.ts'
+import { inside } from './pg-inside.ts'
+import { recordLogin } from './pg-login.ts'
+import { PgSocket } from './pg-socket.ts'
 
-/** What the driver keeps but does not declare; each use says what for. */
-interface ClientInside {
-  readonly processID: number
-  readonly secretKey: number
-  readonly host: string
-  readonly port: number
-  /** False between a query's first byte and the server's ReadyForQuery. */
-  readonly readyForQuery: boolean
-  /** I, T or E, from the last ReadyForQuery. */
-  getTransactionStatus(): string | null
-  ref(): void
-  unref(): void
-  readonly connection: { readonly stream: { destroy(): void } }
-}
-
-const inside = (client: Client): ClientInside => client as unknown as ClientInside
-
-async function open(config: ClientConfig, { signal }: OpenContext): Promise<Client> {
-  const client = new pgModule.Client(config)
+async function open(
+  config: ClientConfig,
+  { signal, mayHandOver }: OpenContext,
+  handover: Handover<Client>,
+): Promise<Client> {
+  // Not yet connected, so that reading can begin as the driver wants it.
+  const stream = mayHandOver && handover.obstacle === undefined ? { stream: () => new PgSocket() } : {}
+  const client = new pgModule.Client({ ...config, ...stream })
+  recordLogin(client)
   // Until somebody watches: an error that nobody hears would crash the process.
   client.on('error', ignore)
   const giveUp = (): void => inside(client).connection.stream.destroy()
@@ -64,10 +58,11 @@ export function pg(config: ClientConfig | string = {}): Dialect<Client> {
   if (typeof clientConfig !== 'object' || clientConfig === null) {
     throw new ArgumentError('pg(config): config must be a connection string or an object as for new pg.Client().')
   }
+  const handover = pgHandover(clientConfig)
   return {
     name: 'pg',
     methods: ['query'],
-    connect: (_record, context) => open(clientConfig, context),
+    connect: (_record, context) => open(clientConfig, context, handover),
     async ping(client) {
       try {
         await client.query('')
@@ -80,7 +75,7 @@ export function pg(config: ClientConfig | string = {}): Dialect<Client> {
     rollback: fairy => fairy.query('rollback'),
     commit: fairy => fairy.query('commit'),
     close: client => client.end(),
-    terminate: client => inside(client).connection.stream.destroy(),
+    terminate: endSession,
     cancel: client => cancel(inside(client)),
     isDisconnect: error => isPgDisconnect(error),
     // The server or the network has ended it; an idle one must not crash the process (node-postgres#2641).
@@ -92,6 +87,7 @@ export function pg(config: ClientConfig | string = {}): Dialect<Client> {
     inTransaction: client => (inside(client).readyForQuery ? inside(client).getTransactionStatus() !== 'I' : undefined),
     keepAlive: (client, on) => (on ? inside(client).ref() : inside(client).unref()),
     cursor: readPgCursor,
+    handover,
     invoke(client, method, args, done) {
       if (method !== 'query' || args.length > 2) return false
       // The values stand between: undefined is what the driver takes for none.

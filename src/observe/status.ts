@@ -11,6 +11,15 @@ export interface PoolCounts {
   readonly waiting: number
 }
 
+/** How one attached thread reaches its connections. */
+export interface TransportInUse {
+  readonly threadId: number
+  /** `direct`: it runs the driver itself, on the connections that it holds. `remote`: the coordinator runs it for all. */
+  readonly transport: 'direct' | 'remote'
+  /** Why not `direct`. */
+  readonly why: string | undefined
+}
+
 /** A pool's counts; as a string, one line. */
 export class PoolStatus implements PoolCounts {
   readonly poolSize: number
@@ -20,9 +29,15 @@ export class PoolStatus implements PoolCounts {
   readonly waiting: number
   /** The class of a pool whose counts say little: as a string, it is that. */
   readonly #label: string | undefined
+  readonly #transports: readonly TransportInUse[]
 
-  constructor({ poolSize, checkedin, overflow, checkedout, waiting }: PoolCounts, label?: string) {
+  constructor(
+    { poolSize, checkedin, overflow, checkedout, waiting }: PoolCounts,
+    label?: string,
+    transports: Iterable<TransportInUse> = [],
+  ) {
     this.#label = label
+    this.#transports = [...transports]
     this.poolSize = poolSize
     this.checkedin = checkedin
     this.overflow = overflow
@@ -32,6 +47,11 @@ export class PoolStatus implements PoolCounts {
 
   get label(): string | undefined {
     return this.#label
+  }
+
+  /** How each attached thread reaches its connections, and why. */
+  get transports(): readonly TransportInUse[] {
+    return this.#transports
   }
 
   toString(): string {

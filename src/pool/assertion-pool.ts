@@ -22,7 +22,11 @@ export class AssertionPool<C extends object = object> extends Pool<C> {
   override status(): PoolStatus {
     const checkedin = this.records.home()
     const checkedout = this.records.size - checkedin
-    return new PoolStatus({ poolSize: 1, checkedin, overflow: 0, checkedout, waiting: 0 }, 'AssertionPool')
+    return new PoolStatus(
+      { poolSize: 1, checkedin, overflow: 0, checkedout, waiting: 0 },
+      'AssertionPool',
+      this.transports,
+    )
   }
 
   /** Closes the connection; one that is out, when it comes home. */

@@ -1,15 +1,14 @@
 import { InvalidRequestError } from '../base/errors.ts'
 import { ignore, type MaybePromise } from '../base/maybe-async.ts'
-import type { BatchReader, Outcome } from '../dialects/dialect.ts'
 import type { Loan, LoanEnd, ResetAgent } from '../fairies/loan.ts'
 import { warnLost } from '../observe/checkout-warnings.ts'
 import { LeaseNotice } from '../observe/lease-notice.ts'
 import { reasonOf } from '../observe/pool-log.ts'
 import type { CheckoutTrace } from '../observe/trace.ts'
 import { slotFlag } from '../slots/layout.ts'
-import { Calls, started } from './calls.ts'
+import { Borrowed } from './borrowed.ts'
 import type { Pool } from './pool.ts'
-import { cancel, quieten } from './quietening.ts'
+import { abandon, cancel } from './quietening.ts'
 import type { ConnectionRecord } from './record.ts'
 import type { Borrower } from './request.ts'
 import { announceInvalidation, checkin, closeAndCheckin, closeDetached, giveBack } from './returning.ts'
@@ -19,35 +18,23 @@ import { Tenure } from './tenure.ts'
  * One loan of one record, on the coordinator: what stands behind a fairy of this thread, and behind the lease number of a worker.
  * Whoever ends it first steps the slot away from the loan's word; everyone else then fails that step and does nothing.
  */
-export class Checkout<C extends object> implements Loan<C> {
-  readonly borrower: Borrower
-  readonly trace: CheckoutTrace | undefined
-  readonly #pool: Pool<C>
-  readonly #calls: Calls
-  readonly tenure: Tenure
+export class Checkout<C extends object> extends Borrowed<C> implements Loan<C> {
+  override readonly tenure: Tenure
   readonly #notice: LeaseNotice
   #record: ConnectionRecord<C> | undefined
-  #connection: C | undefined
   #resetAgent: WeakRef<ResetAgent> | undefined
-  #state: 'lent' | 'detached' | 'ended' = 'lent'
   /** The hard invalidation that is under way, as long as its listeners run. */
   #invalidating: Promise<void> | undefined
   /** A detached connection's own info: its record has a new one. */
   ownInfo: Map<string, unknown> | undefined
-  /** Something of it stays here as long as it lasts: a result that could not travel. */
-  #retains = false
   /** Told once, when the loan has ended, and how. */
   onEnd: ((reason: LoanEnd) => void) | undefined
 
   constructor(pool: Pool<C>, record: ConnectionRecord<C>, borrower: Borrower, trace?: CheckoutTrace) {
-    this.#pool = pool
+    super(pool, record, borrower, trace)
     this.#record = record
-    this.#connection = record.connection
-    this.borrower = borrower
-    this.trace = trace
-    this.#notice = new LeaseNotice(pool, borrower.threadId)
-    this.#calls = new Calls({ failed: error => this.#callFailed(error), quiet: () => this.#quiet() })
     this.tenure = new Tenure(() => pool.slots, pool.seat(record, this), record.slot, borrower.session)
+    this.#notice = new LeaseNotice(pool, borrower.threadId)
     record.current = this
     this.#notice.begun(this.lease)
   }
@@ -57,20 +44,6 @@ export class Checkout<C extends object> implements Loan<C> {
   }
   get generation(): number {
     return this.tenure.generation
-  }
-
-  /** Another thread ends its lease in the slot itself, without a word: so that is where it is looked up. */
-  get isValid(): boolean {
-    if (this.#state === 'ended' || this.#connection === undefined) return false
-    return this.#state === 'detached' || this.tenure.isCurrent
-  }
-
-  get connection(): C | undefined {
-    return this.#state === 'ended' ? undefined : this.#connection
-  }
-  /** What was lent, even after the loan's end. */
-  get lent(): C | undefined {
-    return this.#connection
   }
 
   get info(): Map<string, unknown> | undefined {
@@ -90,14 +63,10 @@ export class Checkout<C extends object> implements Loan<C> {
     this.#resetAgent = agent && new WeakRef(agent)
   }
 
-  get isQuiet(): boolean {
-    return this.#calls.isQuiet
-  }
-
   /** The thread has made the next loan of this record without a word. True: as nothing of the old one is left, this stands for it now. */
   moveOn(): boolean {
     const record = this.#record
-    if (this.#state !== 'lent' || record === undefined || !this.isQuiet || this.#retains) return false
+    if (this.state !== 'lent' || record === undefined || !this.isQuiet || this.retains) return false
     this.#notice.over(this.lease)
     this.rebind(record)
     this.#notice.begun(this.lease)
@@ -105,97 +74,58 @@ export class Checkout<C extends object> implements Loan<C> {
   }
 
   supersede(): void {
-    if (this.#state === 'lent') this.#finish('closed', 'over')
+    if (this.state === 'lent') this.#finish('closed', 'over')
   }
 
   /** True when the thread has been told of this loan and has not taken it yet: it can be taken back. */
   get isOffer(): boolean {
-    return this.isValid && this.#pool.slots.isMarked(this.tenure.slot, slotFlag.offered)
-  }
-
-  /** A result stays here as long as the loan lasts: its end must be heard of. */
-  retain(): void {
-    this.#retains = true
-    this.tenure.mark()
-  }
-
-  member(name: string | symbol, fairy: object): unknown {
-    const connection = this.#alive()
-    const member: unknown = Reflect.get(connection, name, connection)
-    if (typeof member !== 'function') return member
-    return (...args: unknown[]) => {
-      const alive = this.#alive()
-      const result = this.#calls.run(alive, member as (...args: unknown[]) => unknown, args, fairy)
-      // A driver that returns itself for chaining must not hand out what is behind the fairy.
-      return result === alive ? (fairy as { readonly proxy?: unknown }).proxy : result
-    }
-  }
-
-  /** Calls a method for another thread, or a method of something that an earlier call returned. */
-  call(target: object, name: string, args: readonly unknown[], outcome: Outcome): void {
-    const connection = this.#alive()
-    const { dialect } = this.#pool
-    this.tenure.mark()
-    this.#calls.start(told => {
-      if (target === connection && dialect.invoke?.(connection, name, args, told)) return started
-      const method: unknown = Reflect.get(target, name, target)
-      return Reflect.apply(method as (...args: unknown[]) => unknown, target, args)
-    }, outcome)
-  }
-
-  async read(args: readonly unknown[]): Promise<BatchReader> {
-    const { dialect } = this.#pool
-    const connection = this.#alive()
-    this.tenure.mark()
-    if (dialect.cursor === undefined) throw new InvalidRequestError(`The dialect '${dialect.name}' has no cursors.`)
-    const reader = await dialect.cursor(connection, args)
-    // The loan may have ended while the cursor was being opened; then nobody would close it.
-    if (!this.isValid) await reader.close()
-    this.#alive()
-    return this.#calls.add(reader)
+    return this.isValid && this.pool.slots.isMarked(this.tenure.slot, slotFlag.offered)
   }
 
   end(reason: Exclude<LoanEnd, 'died' | 'invalidated' | 'detached'>): MaybePromise<void> {
     if (reason === 'collected') {
-      if (this.#state !== 'ended') warnLost(this.trace)
+      if (this.state !== 'ended') warnLost(this.trace)
       this.resetAgent = undefined
     }
-    if (this.#state === 'detached') return this.#endDetached(reason, 'polite')
+    if (this.state === 'detached') return this.#endDetached(reason, 'polite')
     // What is being invalidated must not come home alive; only if a listener refuses that, it may.
-    const invalidating = this.#state === 'lent' ? this.#invalidating : undefined
+    const invalidating = this.state === 'lent' ? this.#invalidating : undefined
     if (invalidating) return invalidating.catch(ignore).then(() => this.end(reason))
     const record = this.#claim('returning', reason)
-    if (record) return giveBack(this.#pool, this, record)
+    if (record) return giveBack(this.pool, this, record)
   }
 
   async handBack(): Promise<void> {
     const record = this.#claim('returning', 'closed')
-    if (record) await checkin(this.#pool, record, this)
+    if (record === undefined) return
+    // Its thread may be in the middle of something, which can't be seen from here.
+    if (this.#isDirect) this.pool.slots.mark(record.slot, slotFlag.lost)
+    await checkin(this.pool, record, this)
   }
 
   /** The borrower's thread is gone: what it ran is stopped, the connection is closed and never lent again. */
   async die(): Promise<void> {
-    if (this.#state === 'detached') return this.#endDetached('died', 'abrupt')
+    if (this.state === 'detached') return this.#endDetached('died', 'abrupt')
     const error = new InvalidRequestError(`Thread ${this.borrower.threadId}, which held this connection, has ended.`)
     // On its way home already, but waiting for a call that nobody awaits any more.
-    if (this.#state === 'ended') return this.#calls.doom(error)
+    if (this.state === 'ended') return this.calls.doom(error)
     const record = this.#claim('closing', 'died')
     if (record === undefined) return
-    await cancel(this.#pool, this.#connection, this.#calls)
-    await closeAndCheckin(this.#pool, record, this, { error })
+    await this.#stop()
+    await closeAndCheckin(this.pool, record, this, { error })
   }
 
   async invalidate(error: unknown, soft: boolean): Promise<void> {
     const record = this.#record
-    const connection = this.#connection
-    if (this.#state === 'detached') return soft ? undefined : this.#endDetached('invalidated', 'abrupt')
-    if (this.#state === 'ended' || record === undefined || connection === undefined) return
-    const { events, slots } = this.#pool
+    const connection = this.lent
+    if (this.state === 'detached') return soft ? undefined : this.#endDetached('invalidated', 'abrupt')
+    if (this.state === 'ended' || record === undefined || connection === undefined) return
+    const { events, slots } = this.pool
     // A listener that fails stops the invalidation: the connection stays lent and usable (behaviours 287, 289).
     if (soft) {
       if (!this.tenure.isPresent) return
       await events.emit('softInvalidate', connection, record, error)
-      this.#pool.log.info(named => `Softly invalidating ${named(connection)}${reasonOf(error)}`)
+      this.pool.log.info(named => `Softly invalidating ${named(connection)}${reasonOf(error)}`)
       return slots.mark(record.slot, slotFlag.stale)
     }
     this.#invalidating ??= this.#invalidateHard(record, connection, error).finally(() => {
@@ -205,29 +135,30 @@ export class Checkout<C extends object> implements Loan<C> {
   }
 
   async #invalidateHard(record: ConnectionRecord<C>, connection: C, error: unknown): Promise<void> {
-    const announced = announceInvalidation(this.#pool, this, record, connection, error)
+    const announced = announceInvalidation(this.pool, this, record, connection, error)
     if (announced) await announced
-    if (this.#claim('closing', 'invalidated')) await closeAndCheckin(this.#pool, record, this)
+    if (this.#claim('closing', 'invalidated')) await closeAndCheckin(this.pool, record, this)
   }
 
   async detach(): Promise<void> {
-    const connection = this.#connection
+    const connection = this.lent
     const ownInfo = new Map(this.#record?.info)
     const record = this.#claim('closing', 'detached')
     if (record === undefined || connection === undefined) return
-    this.#state = 'detached'
-    this.#connection = connection
+    this.state = 'detached'
+    this.lent = connection
     this.#record = undefined
     this.ownInfo = ownInfo
     if (this.tenure.closes) record.letGo()
-    this.#pool.detached.add(this)
-    await this.#pool.returnConnection(record, this)
-    await this.#pool.events.emit('detach', connection, record)
+    this.pool.detached.add(this)
+    await this.pool.returnConnection(record, this)
+    await this.pool.events.emit('detach', connection, record)
   }
 
   /** The record holds a new connection, or lends the same one anew. */
   rebind(record: ConnectionRecord<C>): void {
-    this.#connection = record.connection
+    this.lent = record.connection
+    this.attendance = record.attendance
     this.tenure.renew()
   }
 
@@ -236,65 +167,64 @@ export class Checkout<C extends object> implements Loan<C> {
     if (this.#record?.current === this) this.#record.current = undefined
     if (!this.tenure.isSeat) return this.#finish('invalidated')
     const record = this.#claim('returning', 'invalidated')
-    if (record) void this.#pool.returnConnection(record, this)
+    if (record) void this.pool.returnConnection(record, this)
   }
 
   /** During the checkout phase: the caller gets an error, and the place is free (behaviours 125, 168, 215). */
   async fail(error: unknown, event: 'unannounced' | 'announced' = 'unannounced'): Promise<void> {
     const record = this.#claim('closing', 'invalidated')
     if (record === undefined) return
-    await closeAndCheckin(this.#pool, record, this, event === 'unannounced' ? { error } : undefined)
-  }
-
-  quieten(): Promise<void> {
-    return quieten(this.#pool, this, this.#connection, this.#calls)
+    await closeAndCheckin(this.pool, record, this, event === 'unannounced' ? { error } : undefined)
   }
 
   /** Ends the loan: one compare-and-set decides between all who would. Undefined: someone else has, or had, ended it. */
   #claim(to: 'returning' | 'closing', reason: LoanEnd): ConnectionRecord<C> | undefined {
     const record = this.#record
-    if (this.#state !== 'lent' || record === undefined) return undefined
+    if (this.state !== 'lent' || record === undefined) return undefined
     const which = reason === 'died' || reason === 'invalidated' ? 'any' : 'exact'
     if (!this.tenure.end(to, which)) return undefined
     this.#finish(reason)
     return record
   }
 
-  /** Before the answer is sent: whoever gets it may close at once. */
-  #quiet(): void {
-    if (this.borrower.session === 0 || this.#retains || !this.isQuiet) return
-    if (this.#state === 'lent' && this.tenure.isCurrent) this.#record?.assess()
+  protected override quiet(): void {
+    if (this.borrower.session === 0 || this.retains || !this.isQuiet) return
+    if (this.state === 'lent' && this.tenure.isCurrent) this.#record?.assess()
   }
 
   #finish(reason: LoanEnd, notice: 'ended' | 'over' = 'ended'): void {
-    if (this.tenure.isSeat && this.#state === 'lent') this.#pool.leaveSeat(this.tenure.slot)
+    if (this.tenure.isSeat && this.state === 'lent') this.pool.leaveSeat(this.tenure.slot)
     if (reason !== 'detached') {
-      this.#state = 'ended'
+      this.state = 'ended'
       this.onEnd?.(reason)
     }
     this.#notice[notice](this.lease, reason)
   }
 
   async #endDetached(reason: LoanEnd, manner: 'polite' | 'abrupt'): Promise<void> {
-    const connection = this.#connection
+    const connection = this.lent
     if (connection === undefined) return
     this.#finish(reason)
-    this.#pool.detached.delete(this)
-    if (reason === 'died') await cancel(this.#pool, this.#connection, this.#calls)
-    await closeDetached(this.#pool, this, connection, manner)
+    this.pool.detached.delete(this)
+    if (reason === 'died') await this.#stop()
+    if (manner === 'polite') this.attendance?.begin()
+    await closeDetached(this.pool, this, connection, manner)
   }
 
-  #callFailed(error: unknown): void {
-    if (!this.isValid || !this.#pool.dialect.isDisconnect?.(error, this.#connection)) return
+  /** What a thread ran by itself is known to nobody here: it is stopped whatever it was. */
+  #stop(): Promise<void> {
+    const { attendance } = this
+    return attendance && this.#isDirect ? abandon(this.pool, attendance) : cancel(this.pool, this.lent, this.calls)
+  }
+
+  get #isDirect(): boolean {
+    return this.attendance?.canBeHandedOver === true && this.pool.slots.sessions.isDirect(this.borrower.session)
+  }
+
+  override callFailed(error: unknown): void {
+    if (!this.isValid || !this.pool.dialect.isDisconnect?.(error, this.lent)) return
     // The first user of a broken generation reports it for all: the others are replaced at their next checkout (behaviours 21, 147).
-    this.#pool.condemn(this.generation)
+    this.pool.condemn(this.generation)
     this.invalidate(error, false).catch(ignore)
-  }
-
-  #alive(): C {
-    if (this.#state === 'ended' || this.#connection === undefined) {
-      throw new InvalidRequestError('This connection is closed: it has been given back, invalidated, or lost.')
-    }
-    return this.#connection
   }
 }

@@ -18,8 +18,8 @@ export class Lanes<C extends object> {
   set(): void {
     const { events, slots, settings, log, lendsByItself } = this.#pool
     this.#isWatched = isWatched()
-    const isExamined = settings.prePing || events.has('checkout') || log.isDebug
-    slots.set(tableFlag.fastCheckout, lendsByItself && !isExamined)
+    slots.set(tableFlag.fastCheckout, lendsByItself && !events.has('checkout') && !log.isDebug)
+    slots.set(tableFlag.pinged, settings.prePing)
     slots.set(tableFlag.fastCheckin, lendsByItself && !events.has('checkin') && !events.has('reset'))
     // Nothing may begin or end in silence where somebody wants to hear of it.
     slots.set(tableFlag.watched, this.#isWatched || log.isDebug)

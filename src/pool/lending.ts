@@ -1,9 +1,11 @@
+import type { Peek } from '../base/descriptors.ts'
 import { DisconnectionError, InvalidatePoolError, InvalidRequestError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import { reasonOf } from '../observe/pool-log.ts'
 import { slotFlag } from '../slots/layout.ts'
 import { Checkout } from './checkout.ts'
 import { open } from './opening.ts'
+import { ping } from './pinging.ts'
 import type { Pool } from './pool.ts'
 import type { ConnectionRecord } from './record.ts'
 import type { CheckoutRequest } from './request.ts'
@@ -21,9 +23,23 @@ export function lend<C extends object>(
   record: ConnectionRecord<C>,
   request: CheckoutRequest<C>,
 ): MaybePromise<Checkout<C>> {
+  const unread = (pool.handsOver && record.attendance?.unread) || 'quiet'
+  if (unread === 'closed') pool.slots.mark(record.slot, slotFlag.lost)
   const ready = record.connection !== undefined && record.staleness === undefined && !isExamined(pool, record)
-  if (!ready || request.patience.gone) return lendSlowly(pool, record, request)
+  if (!ready || unread !== 'quiet' || request.patience.gone || !isReady(pool, record, request)) {
+    return lendSlowly(pool, record, request, unread)
+  }
   return begin(pool, record, request)
+}
+
+const isDirect = <C extends object>({ handsOver, slots }: Pool<C>, { borrower }: CheckoutRequest<C>): boolean =>
+  handsOver && slots.sessions.isDirect(borrower.session)
+
+/** Before a thread may read by itself, this one must have stopped. */
+function isReady<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>, request: CheckoutRequest<C>): boolean {
+  if (isDirect(pool, request)) return record.attendance?.end() !== false
+  record.attendance?.begin()
+  return true
 }
 
 /** Why a connection is replaced before it is lent. */
@@ -52,18 +68,40 @@ async function lendSlowly<C extends object>(
   pool: Pool<C>,
   record: ConnectionRecord<C>,
   request: CheckoutRequest<C>,
+  unread: Peek,
 ): Promise<Checkout<C>> {
   // Once more where several hold the record, and another has had its connection closed at this moment.
   do await connectWithin(pool, record, request)
   while (record.state !== 'leased')
   noteFresh(pool, record)
-  if (!isExamined(pool, record)) return begin(pool, record, request)
+  // What has been said to an idle connection may be that it is being closed.
+  const isDoubtful = unread === 'talking' && !record.fresh
+  if (!isDoubtful && !isExamined(pool, record)) {
+    if (isDirect(pool, request))
+      await orGiveBack(pool, record, request, record.attendance?.settle() ?? Promise.resolve())
+    return begin(pool, record, request)
+  }
+  record.attendance?.begin()
   const isFresh = record.fresh
   const checkout = begin(pool, record, request)
   record.fresh = isFresh
-  await verify(pool, checkout, record, request)
+  await verify(pool, checkout, record, request, isDoubtful)
+  if (isDirect(pool, request)) await settleFor(checkout, record, request)
   if (request.borrower.session !== 0) record.assess()
   return checkout
+}
+
+/** A listener may have left something under way that the borrower must not meet. */
+async function settleFor<C extends object>(
+  checkout: Checkout<C>,
+  record: ConnectionRecord<C>,
+  { patience }: CheckoutRequest<C>,
+): Promise<void> {
+  const settled = record.attendance?.settle() ?? Promise.resolve()
+  await patience.within(settled).catch(async error => {
+    await checkout.fail(error)
+    throw error
+  })
 }
 
 /** A good connection in the record, or the caller's end; then the connection, once open, comes home for someone else (fault 5). */
@@ -73,9 +111,18 @@ function connectWithin<C extends object>(
   request: CheckoutRequest<C>,
 ): Promise<void> {
   request.phase = 'connect'
-  const connected = getConnection(pool, record, request.borrower.session, request.opening)
-  return request.patience.within(connected, () => {
-    connected.then(
+  return orGiveBack(pool, record, request, getConnection(pool, record, request.borrower.session, request.opening))
+}
+
+/** `work` that leaves a good connection in the record; should the caller leave meanwhile, the connection then comes home. */
+function orGiveBack<C extends object>(
+  pool: Pool<C>,
+  record: ConnectionRecord<C>,
+  { patience }: CheckoutRequest<C>,
+  work: Promise<void>,
+): Promise<void> {
+  return patience.within(work, () => {
+    work.then(
       () => {
         record.become('returning')
         return pool.returnConnection(record)
@@ -155,9 +202,10 @@ async function verify<C extends object>(
   checkout: Checkout<C>,
   record: ConnectionRecord<C>,
   request: CheckoutRequest<C>,
+  isDoubtful: boolean,
 ): Promise<void> {
   for (let left = examinations; left > 0; left--) {
-    const failure = await examine(pool, checkout, record, request)
+    const failure = await examine(pool, checkout, record, request, isDoubtful)
     if (failure === undefined) return
     if (!(failure.error instanceof DisconnectionError) || request.patience.gone) {
       await checkout.fail(failure.error)
@@ -177,13 +225,14 @@ async function examine<C extends object>(
   checkout: Checkout<C>,
   record: ConnectionRecord<C>,
   request: CheckoutRequest<C>,
+  isDoubtful: boolean,
 ): Promise<{ readonly error: unknown } | undefined> {
   const connection = record.connection
   if (connection === undefined) return { error: new InvalidRequestError('This connection is closed.') }
   try {
-    if (pool.settings.prePing && !record.fresh) {
+    if ((pool.settings.prePing || isDoubtful) && !record.fresh) {
       request.phase = 'ping'
-      if (!(await request.patience.within(ping(pool, connection)))) {
+      if (!(await request.patience.within(ping(pool, record, connection)))) {
         pool.log.debug(named => `${named(connection)} did not answer a ping`)
         return { error: new InvalidatePoolError('The connection did not answer a ping.') }
       }
@@ -195,15 +244,6 @@ async function examine<C extends object>(
   } catch (error) {
     return { error }
   }
-}
-
-async function ping<C extends object>(pool: Pool<C>, connection: C): Promise<boolean> {
-  const { dialect } = pool
-  pool.log.debug(named => `Pinging ${named(connection)}`)
-  if (dialect.ping === undefined) {
-    throw new InvalidRequestError(`prePing is on, but the dialect '${dialect.name}' has no ping.`)
-  }
-  return dialect.ping(connection)
 }
 
 /** Opened for this very checkout: then there is nothing to ping (behaviours 166, 303). */

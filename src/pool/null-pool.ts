@@ -13,7 +13,11 @@ export class NullPool<C extends object = object> extends Pool<C> {
 
   override status(): PoolStatus {
     const checkedout = this.records.size
-    return new PoolStatus({ poolSize: 0, checkedin: 0, overflow: 0, checkedout, waiting: 0 }, 'NullPool')
+    return new PoolStatus(
+      { poolSize: 0, checkedin: 0, overflow: 0, checkedout, waiting: 0 },
+      'NullPool',
+      this.transports,
+    )
   }
 
   /** There is nothing to close. */

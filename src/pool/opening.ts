@@ -4,6 +4,7 @@ import { within } from '../base/deadlines.ts'
 import { asError, InvalidRequestError, TimeoutError } from '../base/errors.ts'
 import { reasonOf } from '../observe/pool-log.ts'
 import { slotFlag } from '../slots/layout.ts'
+import { Attendance } from './attendance.ts'
 import { closeQuietly } from './closing.ts'
 import type { Pool } from './pool.ts'
 import type { ConnectionRecord } from './record.ts'
@@ -19,6 +20,11 @@ export async function open<C extends object>(pool: Pool<C>, record: ConnectionRe
   record.finalizeCallbacks.length = 0
   const connection = await create(pool, record)
   record.connection = connection
+  record.attendance = new Attendance(
+    connection,
+    mayHandOver(pool) ? pool.dialect.handover : undefined,
+    () => record.connection === connection && record.isLost,
+  )
   record.fresh = true
   pool.log.debug(named => `Created new ${named(connection)}`)
   pool.dialect.watch?.(connection, () => {
@@ -61,11 +67,14 @@ function inTime<C extends object>(pool: Pool<C>, listeners: Promise<void>): Prom
   })
 }
 
+const mayHandOver = <C extends object>({ settings, creator, lendsApart }: Pool<C>): boolean =>
+  settings.transport !== 'remote' && creator === undefined && lendsApart
+
 /** Async, so that a creator that throws and one that rejects look alike. */
 async function call<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>, signal: AbortSignal): Promise<C> {
   const open = pool.creator ?? pool.dialect.connect
   if (open === undefined) throw new InvalidRequestError(`The dialect '${pool.dialect.name}' can't open connections.`)
-  const connection: unknown = await open.call(pool.dialect, record, { signal })
+  const connection: unknown = await open.call(pool.dialect, record, { signal, mayHandOver: mayHandOver(pool) })
   if (typeof connection === 'object' && connection !== null) return connection as C
   throw new InvalidRequestError(
     `The creator returned ${connection === null ? 'null' : typeof connection} instead of a connection.`,

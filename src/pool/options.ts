@@ -57,6 +57,13 @@ export interface PoolOptions<C extends object = object> {
   readonly recycleMs?: number
   /** Ping a connection before it is lent again. Default false. */
   readonly prePing?: boolean
+  /**
+   * How old the last sign of life may be that `prePing` takes for one, where a look at the socket costs no round trip (transport
+   * `direct`): beyond it the server is asked. null: a look is always enough. Default null.
+   */
+  readonly pingIntervalMs?: number | null
+  /** How threads reach their connections. 'remote': this thread runs the driver for all. Default: the best that both ends can do. */
+  readonly transport?: 'remote'
   /** What to do with a transaction left open. Default 'rollback'. true: rollback; false or null: none. */
   readonly resetOnReturn?: ResetMode | boolean | null
   /** One checkout per thread: nested `connect()` calls share it. Default false. */
@@ -96,6 +103,8 @@ export interface PoolSettings {
   readonly useLifo: boolean
   readonly recycleMs: number
   readonly prePing: boolean
+  readonly pingIntervalMs: number | null
+  readonly transport: 'remote' | 'best'
   readonly resetOnReturn: ResetMode
   readonly useThreadlocal: boolean
   readonly traceCheckouts: boolean
@@ -127,6 +136,8 @@ const checks: Readonly<Record<keyof PoolOptions, Check>> = {
     test: value => value === -1 || isDuration.test(value),
   },
   prePing: isBoolean,
+  pingIntervalMs: orNull(isDuration),
+  transport: oneOf('remote'),
   resetOnReturn: oneOf('rollback', 'commit', 'none', true, false, null),
   useThreadlocal: isBoolean,
   traceCheckouts: isBoolean,
@@ -175,6 +186,8 @@ export function settingsOf<C extends object>(options: PoolOptions<C>): PoolSetti
     useLifo: options.useLifo ?? false,
     recycleMs: options.recycleMs ?? -1,
     prePing: options.prePing ?? false,
+    pingIntervalMs: options.pingIntervalMs ?? null,
+    transport: options.transport ?? 'best',
     resetOnReturn: resetModes.get(resetOnReturn) ?? (resetOnReturn as ResetMode),
     useThreadlocal: options.useThreadlocal ?? false,
     traceCheckouts: options.traceCheckouts ?? false,

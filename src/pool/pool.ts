@@ -6,12 +6,13 @@ import { ConnectionFairy, type Fairy } from '../fairies/fairy.ts'
 import { ThreadLocal } from '../fairies/thread-local.ts'
 import type { EventName } from '../observe/event-names.ts'
 import { PoolLog } from '../observe/pool-log.ts'
-import type { PoolStatus } from '../observe/status.ts'
+import type { PoolStatus, TransportInUse } from '../observe/status.ts'
 import { CheckoutTrace } from '../observe/trace.ts'
 import { slotFlag } from '../slots/layout.ts'
 import { SlotTable } from '../slots/slot-table.ts'
 import { Checkout } from './checkout.ts'
 import { type ListenOptions, PoolEvents, type PoolListeners } from './events.ts'
+import { restOrLose } from './handing-over.ts'
 import { Lanes } from './lanes.ts'
 import { addLegacyListener, type LegacyListener } from './legacy-listeners.ts'
 import { lend } from './lending.ts'
@@ -46,6 +47,9 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
   /** @internal */ readonly firstConnect: FirstConnect<C> = new FirstConnect<C>(this)
   /** @internal Connections that have left the pool and are not closed yet; held, so that the loss of their fairy closes them. */
   readonly detached: Set<Checkout<C>> = new Set()
+  /** @internal True once threads may run the driver themselves. See `beginHandovers`. */ handsOver = false
+  /** @internal How each attached thread reaches its connections. The floor above keeps it. */
+  readonly transports: Set<TransportInUse> = new Set()
   /** @internal The latest failure to open: the cause of a timeout. */
   lastConnectError: Error | undefined
   protected readonly options: PoolOptions<C>
@@ -65,8 +69,7 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
     this.events = new PoolEvents<C>(() => this.lanes.set())
     this.slots.sessions.open(0, threadId)
     this.lanes.set()
-    for (const [listener, event] of options.events ?? [])
-      this.events.on(event, listener as PoolListeners<C>[typeof event])
+    for (const [on, event] of options.events ?? []) this.events.on(event, on as PoolListeners<C>[typeof event])
     for (const listener of options.listeners ?? []) addLegacyListener(this.events, listener)
     this.#local = this.settings.useThreadlocal ? new ThreadLocal<C>() : undefined
   }
@@ -89,6 +92,11 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
   /** @internal May attached threads lend idle connections to themselves? Then idle slots are anybody's, in the order of their return. */
   get lendsByItself(): boolean {
     return false
+  }
+
+  /** @internal Is a record lent to one borrower at a time? Then its connection can be handed to a thread. */
+  get lendsApart(): boolean {
+    return true
   }
 
   /** @internal The one function that looks at waiters, idle records and capacity. Whatever has happened, call it at the end. */
@@ -128,6 +136,7 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
     this.slots.unmark(record.slot, slotFlag.offered)
     if (record.connection === undefined) return record.become('empty')
     this.dialect.keepAlive?.(record.connection, false)
+    if (this.handsOver) restOrLose(this, record)
     record.assess()
     record.become('idle')
   }

@@ -24,14 +24,15 @@ export class QueuePool<C extends object = object> extends Pool<C> {
     const { poolSize } = this.settings
     const total = this.records.size
     const checkedin = this.records.home()
-    return new PoolStatus({
+    const counts = {
       poolSize,
       checkedin,
       // Nothing is beyond the size of a pool that has none (behaviour 35).
       overflow: poolSize === 0 ? 0 : total - poolSize,
       checkedout: total - checkedin,
       waiting: this.#waiters.count,
-    })
+    }
+    return new PoolStatus(counts, undefined, this.transports)
   }
 
   override async dispose(): Promise<void> {

@@ -1,13 +1,15 @@
+import { within } from '../base/deadlines.ts'
 import { asError, TimeoutError } from '../base/errors.ts'
+import type { Calls } from '../fairies/calls.ts'
 import { warnInFlight } from '../observe/checkout-warnings.ts'
-import type { Calls } from './calls.ts'
-import type { Checkout } from './checkout.ts'
+import type { Attendance } from './attendance.ts'
+import type { Borrowed } from './borrowed.ts'
 import type { Pool } from './pool.ts'
 
 /** Settles when nothing is under way on a checkout, within `closeTimeoutMs`; what is still running then is cancelled at the server. */
 export async function quieten<C extends object>(
   pool: Pool<C>,
-  { trace, borrower }: Checkout<C>,
+  { trace, borrower }: Borrowed<C>,
   connection: C | undefined,
   calls: Calls,
 ): Promise<void> {
@@ -32,10 +34,21 @@ export async function cancel<C extends object>(pool: Pool<C>, connection: C | un
   const { dialect, settings } = pool
   const stop = connection && dialect.cancel?.bind(dialect, connection)
   if (calls.inFlight === 0 || stop === undefined) return
-  const timeoutMs = settings.closeTimeoutMs
-  const late = (): Error =>
-    new TimeoutError(`No answer to a cancel within ${timeoutMs} ms.`, { phase: 'close', timeoutMs })
-  await calls.cancel(stop, timeoutMs, late).catch(error => {
+  const { closeTimeoutMs } = settings
+  await orWarn(pool, calls.cancel(stop, closeTimeoutMs, late(closeTimeoutMs)))
+}
+
+/** Ends a session that a dead thread has left in whatever state; bounded as well. */
+export async function abandon<C extends object>(pool: Pool<C>, attendance: Attendance<C>): Promise<void> {
+  const { closeTimeoutMs } = pool.settings
+  await orWarn(pool, within(attendance.abandon(), closeTimeoutMs, late(closeTimeoutMs)))
+}
+
+const late = (timeoutMs: number) => (): Error =>
+  new TimeoutError(`No answer to a cancel within ${timeoutMs} ms.`, { phase: 'close', timeoutMs })
+
+function orWarn<C extends object>(pool: Pool<C>, work: Promise<void>): Promise<void> {
+  return work.catch(error => {
     pool.log.warn('a query could not be cancelled.', asError(error))
   })
 }

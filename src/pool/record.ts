@@ -4,6 +4,7 @@ import { reasonOf } from '../observe/pool-log.ts'
 import { warn } from '../observe/warnings.ts'
 import { slotFlag } from '../slots/layout.ts'
 import { isIdle, isLeased, type SlotState, sessionOf } from '../slots/state.ts'
+import type { Attendance } from './attendance.ts'
 import type { Checkout } from './checkout.ts'
 import { closeQuietly } from './closing.ts'
 import { getConnection } from './lending.ts'
@@ -24,6 +25,8 @@ export class ConnectionRecord<C extends object> {
   readonly recordInfo: Map<string, unknown> = new Map()
   /** The driver's connection; undefined while there is none. */
   connection: C | undefined
+  /** Who reads from the connection, while there is one. */
+  attendance: Attendance<C> | undefined
   /** Opened for the present checkout, so it needs no ping (behaviour 166). */
   fresh = false
   /** The present loan, as far as the coordinator has heard of it: a thread that lends to itself tells nobody. See `loan`. */
@@ -81,7 +84,7 @@ export class ConnectionRecord<C extends object> {
     return this.#pool.adopt(this, session)
   }
 
-  /** True when it was made before the last `dispose()`: it is closed when it comes home. */
+  /** Made before the last `dispose()`: it is closed when it comes home. */
   get isRetiring(): boolean {
     return this.#pool.slots.isMarked(this.slot, slotFlag.retiring)
   }
@@ -91,10 +94,9 @@ export class ConnectionRecord<C extends object> {
    * Call it when nothing is under way on the connection, before whoever may return it can see that.
    */
   assess(): void {
-    const { slots } = this.#pool
-    const isSlow = this.finalizeCallbacks.length > 0 || this.#pool.needsReset(this.connection)
-    if (!isSlow) slots.unmark(this.slot, slotFlag.slow)
-    else slots.mark(this.slot, slotFlag.slow)
+    const isRead = this.#pool.handsOver && this.attendance?.isOn
+    const isSlow = isRead || this.finalizeCallbacks.length > 0 || this.#pool.needsReset(this.connection)
+    this.#pool.slots[isSlow ? 'mark' : 'unmark'](this.slot, slotFlag.slow)
   }
 
   /**
@@ -196,6 +198,7 @@ export class ConnectionRecord<C extends object> {
   /** The connection goes its own way. Callbacks were about it: the next one in this place must not meet them (behaviour 232). */
   letGo(): void {
     this.connection = undefined
+    this.attendance = undefined
     this.current = undefined
     this.finalizeCallbacks.length = 0
   }
@@ -211,11 +214,14 @@ export class ConnectionRecord<C extends object> {
     const { connection } = this
     this.finalizeCallbacks.length = 0
     if (connection === undefined) return
+    // A goodbye is a conversation. An abrupt end may find another thread's answer half read, which nobody could make sense of.
+    if (manner === 'polite') this.attendance?.begin()
     await this.#pool.events.emit('close', connection, this).catch(error => {
       this.#pool.log.error('a close listener failed.', asError(error))
     })
     // Dropped before the driver is asked: whatever it does, nobody will use this connection again.
     this.connection = undefined
+    this.attendance = undefined
     await closeQuietly(this.#pool, connection, manner)
   }
 

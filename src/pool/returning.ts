@@ -4,6 +4,7 @@ import type { MaybePromise } from '../base/maybe-async.ts'
 import { ConnectionFairy, type Fairy } from '../fairies/fairy.ts'
 import { reasonOf } from '../observe/pool-log.ts'
 import { warn } from '../observe/warnings.ts'
+import { slotFlag } from '../slots/layout.ts'
 import type { Checkout } from './checkout.ts'
 import { closeQuietly } from './closing.ts'
 import type { Pool } from './pool.ts'
@@ -40,6 +41,7 @@ async function giveBackSlowly<C extends object>(
 ): Promise<void> {
   try {
     await checkout.quieten()
+    record.attendance?.begin()
     if (checkout.tenure.isPresent && record.isLost)
       throw new DisconnectionError('The connection was lost while it was out.')
     await reset(pool, checkout, record, connection)
@@ -117,12 +119,21 @@ export async function checkin<C extends object>(
 ): Promise<void> {
   record.current = undefined
   const isPresent = checkout === undefined || checkout.tenure.isPresent
+  if (isPresent) record.attendance?.begin()
   try {
     if (isPresent) await record.runFinalizeCallbacks()
     await pool.events.emit('checkin', isPresent ? record.connection : undefined, record)
   } finally {
+    if (pool.handsOver && isPresent) await settle(pool, record)
     await pool.returnConnection(record, checkout)
   }
+}
+
+/** Listeners may have left something under way. With that a connection can't be lent: what does not end is replaced. */
+async function settle<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>): Promise<void> {
+  const late = (): void => pool.slots.mark(record.slot, slotFlag.lost)
+  if (record.attendance === undefined) return
+  await within(record.attendance.settle(), pool.settings.resetTimeoutMs, () => new Error('late')).catch(late)
 }
 
 /** The same for a loan that has ended badly; its slot is `closing` already. `announced`: the invalidate event comes first. */

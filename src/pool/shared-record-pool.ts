@@ -25,6 +25,10 @@ export abstract class SharedRecordPool<C extends object> extends Pool<C> {
   #got: ConnectionRecord<C> | undefined
   #onChange: (() => void)[] = []
 
+  override get lendsApart(): boolean {
+    return false
+  }
+
   /** Which record a session uses. */
   protected abstract keyOf(session: number): number
 

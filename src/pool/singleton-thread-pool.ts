@@ -18,7 +18,7 @@ export class SingletonThreadPool<C extends object = object> extends SharedRecord
     const { size } = this.records
     const checkedin = this.listed.filter(record => this.isAtRest(record)).length
     const counts = { poolSize, checkedin, overflow: 0, checkedout: size - checkedin, waiting: this.waiting }
-    return new PoolStatus(counts, `SingletonThreadPool, ${size} connections`)
+    return new PoolStatus(counts, `SingletonThreadPool, ${size} connections`, this.transports)
   }
 
   override sessionOver(session: number): void {

@@ -11,7 +11,11 @@ export class StaticPool<C extends object = object> extends SharedRecordPool<C> {
   override status(): PoolStatus {
     const checkedin = this.listed.filter(record => this.isAtRest(record)).length
     const checkedout = Math.max(this.loans, this.records.size - checkedin)
-    return new PoolStatus({ poolSize: 1, checkedin, overflow: 0, checkedout, waiting: this.waiting }, 'StaticPool')
+    return new PoolStatus(
+      { poolSize: 1, checkedin, overflow: 0, checkedout, waiting: this.waiting },
+      'StaticPool',
+      this.transports,
+    )
   }
 
   /** Closes the connection and forgets its record; one that is empty already is kept (behaviour 77). */

@@ -1,7 +1,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import { type Endpoint, expose, wrap } from 'comlink'
 import { CoordinatorLostError, NotClonableError } from '../base/errors.ts'
-import type { PoolCounts } from '../observe/status.ts'
+import type { PoolCounts, TransportInUse } from '../observe/status.ts'
 import { fromWireError, toWireError, type WireError } from './wire-error.ts'
 import { fromWireValue, toWireValue, type WireValue } from './wire-value.ts'
 
@@ -17,7 +17,11 @@ export interface SharedAt {
 
 /** The control plane: rare and small calls from a worker, over Comlink. */
 export interface Control {
-  status(): { readonly counts: PoolCounts; readonly label: string | undefined }
+  status(): {
+    readonly counts: PoolCounts
+    readonly label: string | undefined
+    readonly transports: readonly TransportInUse[]
+  }
   dispose(): Promise<void>
   invalidate(generation: number | undefined): void
   /** Makes a pool like this one, shares it, and says where. */

@@ -30,6 +30,9 @@ export const kind = {
   notice: 18,
   handle: 19,
   rows: 20,
+  transport: 21,
+  handover: 22,
+  failed: 23,
 } as const
 
 /** How a worker can end a lease. */
@@ -57,8 +60,11 @@ export type Request =
       args: readonly unknown[],
       buffers: readonly Uint8Array[] | undefined,
     ]
-  /** The lease is over. `id` 0: no answer is wanted. */
-  | readonly [kind: typeof kind.end, id: number, lease: number, reason: RemoteEnd]
+  /**
+   * The lease is over. `id` 0: no answer is wanted. `inTransaction`: how the thread has left the session that it has used by
+   * itself; undefined: it has not.
+   */
+  | readonly [kind: typeof kind.end, id: number, lease: number, reason: RemoteEnd, inTransaction?: boolean | undefined]
   | readonly [kind: typeof kind.invalidate, id: number, lease: number, error: WireError | undefined, soft: boolean]
   | readonly [kind: typeof kind.detach, id: number, lease: number]
   /** Begin to read rows; answered with the number of a handle. */
@@ -67,6 +73,12 @@ export type Request =
   | readonly [kind: typeof kind.read, id: number, lease: number, target: number, what: 'read' | 'close']
   /** Nobody refers to this handle any more. */
   | readonly [kind: typeof kind.release, lease: number, target: number]
+  /** This is how I reach connections, and why not directly. */
+  | readonly [kind: typeof kind.transport, transport: 'direct' | 'remote', why: string | undefined]
+  /** What do I need to run the driver myself on what I hold? Answered with an `Offer`, or undefined: then you run it. */
+  | readonly [kind: typeof kind.handover, id: number, lease: number]
+  /** A call that I have made by myself has failed, and it looks as if the connection were gone. */
+  | readonly [kind: typeof kind.failed, lease: number, error: WireError]
   /** Here is a port for the control plane. */
   | readonly [kind: typeof kind.control, port: MessagePort]
 
@@ -118,6 +130,13 @@ export interface Welcome {
   readonly recycleMs: number
   /** The most connections the pool can have; null: no limit. */
   readonly limit: number | null
+  readonly closeTimeoutMs: number
+  /** What is open is ended on return: a thread can't return it by itself. */
+  readonly resets: boolean
+  readonly prePing: boolean
+  readonly pingIntervalMs: number | null
+  /** The module by which a thread can run the driver itself; or why none can. */
+  readonly handover: { readonly module: string } | { readonly obstacle: string }
   readonly dialect: string
   /** The methods a worker may call; undefined: any. */
   readonly methods: readonly string[] | undefined

@@ -28,6 +28,8 @@ export class FastLane {
   readonly #session: number
   readonly #policy: LanePolicy
   #handOvers = 0
+  /** True where this thread looks at a connection before it lends it: then it needs no ping. */
+  peeks = false
 
   constructor(table: SlotTable, session: number, policy: LanePolicy) {
     this.#table = table
@@ -37,7 +39,8 @@ export class FastLane {
 
   /** True when connections may be lent without the coordinator, as things are now. */
   get isOpen(): boolean {
-    return (this.#table.flags & (tableFlag.fastCheckout | tableFlag.watched)) === tableFlag.fastCheckout
+    const forbids = this.peeks ? tableFlag.watched : tableFlag.watched | tableFlag.pinged
+    return (this.#table.flags & (tableFlag.fastCheckout | forbids)) === tableFlag.fastCheckout
   }
 
   /** Claims the idle slot whose turn it is, unless others wait: whoever comes while they do stands behind them (no barging). */
@@ -84,6 +87,13 @@ export class FastLane {
     // Idle first, then who waits: the coordinator does it the other way round, so one of the two sees the other. The same
     // holds for a `dispose()`, which marks first and then closes what is idle.
     return anyoneWaits(table) || table.isMarked(slot, slotFlag.retiring) ? 'awaited' : 'home'
+  }
+
+  /** A lease that nobody has used, back to where it came from, and whatever is the matter with it: somebody else will see to that. */
+  putBack(lease: number): void {
+    const slot = slotOfLease(lease)
+    this.#table.stampReturn(slot)
+    this.#table.step(slot, wordOfLease(lease), 'idle')
   }
 
   #relend(slot: number, lease: number): number {

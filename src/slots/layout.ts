@@ -1,5 +1,5 @@
 /** Where things stand in the table's Int32 words. A change here is a change of `layoutVersion`. */
-export const layoutVersion = 2
+export const layoutVersion = 3
 
 /** The header: one word each. Ticks are compared by signed difference, so they may wrap. */
 export const header = {
@@ -31,10 +31,12 @@ export const sessionRow = {
   asks: 2,
   /** Its callers that wait, in its own queue. Written by the thread itself; without an ask it concerns nobody else. */
   waiting: 3,
+  /** 1 when the thread runs the driver itself (transport `direct`). Written by the thread, before its first claim. */
+  direct: 4,
 } as const
 
 /** Words of a session's row. */
-export const sessionRowWords = 4
+export const sessionRowWords = 8
 
 /** A slot's row, as offsets from its first word. */
 export const row = {
@@ -63,6 +65,8 @@ export const tableFlag = {
   watched: 4,
   /** There are more records than the pool keeps: the coordinator decides at each return which is one too many. */
   overflowing: 8,
+  /** Connections are pinged before they are lent: only a thread that can look at them itself may lend to itself. */
+  pinged: 16,
 } as const
 
 /** Flags of a slot. */

@@ -20,6 +20,7 @@ export class SessionRows {
     this.#store(session, sessionRow.threadId, threadId)
     this.#store(session, sessionRow.asks, 0)
     this.#store(session, sessionRow.waiting, 0)
+    this.#store(session, sessionRow.direct, 0)
     this.#store(session, sessionRow.open, 1)
     if (session > Atomics.load(this.#words, header.sessions)) Atomics.store(this.#words, header.sessions, session)
   }
@@ -39,6 +40,15 @@ export class SessionRows {
 
   threadId(session: number): number {
     return this.#load(session, sessionRow.threadId)
+  }
+
+  /** This thread runs the driver itself. Its own thread only, before its first claim. */
+  setDirect(session: number): void {
+    this.#store(session, sessionRow.direct, 1)
+  }
+
+  isDirect(session: number): boolean {
+    return this.#load(session, sessionRow.direct) === 1
   }
 
   /** The session has so many more requests waiting at the coordinator. Coordinator only. */

@@ -96,7 +96,9 @@ async function open(address: ShareAddress, onLost: () => void): Promise<PoolClie
     })
     if ('refused' in welcome) throw new InvalidRequestError(welcome.refused)
     port1.removeAllListeners()
-    return new PoolClient(address.name, new Wire(port1, SlotTable.attach(welcome.buffer), welcome, onLost), attachTo)
+    const wire = new Wire(port1, SlotTable.attach(welcome.buffer), welcome, onLost)
+    await wire.reach()
+    return new PoolClient(address.name, wire, attachTo)
   } catch (error) {
     port1.close()
     if ((error as { code?: unknown }).code === 'ERR_WORKER_MESSAGING_FAILED') {

@@ -1,10 +1,13 @@
 import { within } from '../base/deadlines.ts'
 import { TimeoutError } from '../base/errors.ts'
 import type { Patience } from '../base/patience.ts'
+import type { Lane } from '../dialects/lane.ts'
 import { kind, type Welcome } from '../protocol/messages.ts'
 import { othersWait } from '../slots/fair-share.ts'
 import { FastLane } from '../slots/fast-lane.ts'
+import { slotFlag } from '../slots/layout.ts'
 import type { SlotTable } from '../slots/slot-table.ts'
+import { slotOfLease, wordOfLease } from '../slots/state.ts'
 import type { RemoteCaller } from '../transports/remote-caller.ts'
 
 /** One of this thread's callers: it is told once, synchronously. */
@@ -70,16 +73,35 @@ export class Lessee {
     this.#askForMore()
   }
 
-  /** Ends a lease without a message if that is possible: it goes on to the next caller of this thread, or comes home. */
-  giveBack(lease: number): boolean {
+  /** This thread looks at connections itself before it lends them. */
+  peeks(): void {
+    this.#lane.peeks = true
+  }
+
+  /**
+   * Ends a lease without a message if that is possible: it goes on to the next caller of this thread, or comes home. Before it
+   * leaves this thread, this thread stops reading from it.
+   */
+  giveBack(lease: number, lane?: Lane): boolean {
     const next = this.#waiters.size > 0 ? this.#lane.handOn(lease) : 0
     if (next !== 0) {
       this.#serve(next)
       return true
     }
+    lane?.rest()
     const returned = this.#lane.release(lease)
     if (returned === 'awaited') this.#caller.tell([kind.freed])
     return returned !== 'slow'
+  }
+
+  /** A lease whose connection was found dead before anybody had it: the coordinator replaces it for whoever is next. */
+  discard(lease: number): void {
+    const slot = slotOfLease(lease)
+    // Somebody else may have ended this lease already, and then the slot is no business of ours.
+    if (this.#table.word(slot) !== wordOfLease(lease)) return
+    this.#table.mark(slot, slotFlag.lost)
+    this.#lane.putBack(lease)
+    this.#caller.tell([kind.freed])
   }
 
   /** The coordinator has granted an ask. An offer becomes a lease only now, for it may have been taken back meanwhile. */

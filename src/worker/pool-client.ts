@@ -3,12 +3,15 @@ import { TimeoutError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import { Patience } from '../base/patience.ts'
 import { ConnectionFairy, type Fairy } from '../fairies/fairy.ts'
+import type { Loan } from '../fairies/loan.ts'
 import { ThreadLocal } from '../fairies/thread-local.ts'
 import type { EventName } from '../observe/event-names.ts'
 import { PoolStatus } from '../observe/status.ts'
 import { CheckoutTrace } from '../observe/trace.ts'
 import type { SharedAt } from '../protocol/control.ts'
 import { kind } from '../protocol/messages.ts'
+import { DirectLease } from './direct-lease.ts'
+import type { Way } from './lanes.ts'
 import type { PoolEventListener } from './listeners.ts'
 import { RemoteLease } from './remote-lease.ts'
 import { currentScope, type TaskScope } from './task-scope.ts'
@@ -21,6 +24,8 @@ export interface ConnectOptions {
   /** Gives up when it aborts, with its reason. */
   readonly signal?: AbortSignal
 }
+
+type FairyOver<C extends object> = (lease: number, way: Way<C>) => Fairy<C>
 
 const checks = { timeoutMs: orNull(isDuration), signal: isSignal }
 
@@ -76,8 +81,8 @@ export class PoolClient<C extends object = object> {
 
   /** The pool's counts now; as a string, one line. */
   async status(): Promise<PoolStatus> {
-    const { counts, label } = await this.#wire.control('status')
-    return new PoolStatus(counts, label)
+    const { counts, label, transports } = await this.#wire.control('status')
+    return new PoolStatus(counts, label, transports)
   }
 
   /** Closes what is idle, and what is out when it comes home. The pool stays usable (behaviours 245-247). */
@@ -116,40 +121,47 @@ export class PoolClient<C extends object = object> {
     const trace = this.#trace(this.connect)
     const scope = currentScope()
     try {
-      return await local.connect(patience, () => {
-        const lease = patience.gone ? 0 : this.#wire.lessee.claim()
-        if (lease !== 0) return Promise.resolve(this.#fairyOver(lease, trace, scope, local))
-        return this.#wait(patience, options, granted => this.#fairyOver(granted, trace, scope, local))
-      })
+      return await local.connect(patience, () =>
+        this.#checkout(options, patience, (lease, way) => this.#fairyOver(lease, way, trace, scope, local)),
+      )
     } finally {
       patience.end()
     }
   }
 
-  /** One promise, whether there is anything to wait for or not: this is the hot path. */
   #borrow(options: ConnectOptions | undefined, caller: (...args: never[]) => unknown): Promise<Fairy<C>> {
     try {
       const patience = options && this.#patience(options)
       const trace = this.#trace(caller)
       // Looked up now, in the caller's own context: the grant arrives in the port's.
       const scope = currentScope()
-      const lease = patience?.gone ? 0 : this.#wire.lessee.claim()
-      if (lease !== 0) return Promise.resolve(this.#fairyOver(lease, trace, scope))
-      const fairyOver = (granted: number): Fairy<C> => this.#fairyOver(granted, trace, scope)
-      return this.#wait(patience ?? this.#patience({}), options ?? {}, fairyOver)
+      return this.#checkout(options, patience, (lease, way) => this.#fairyOver(lease, way, trace, scope))
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
-  #wait(patience: Patience, options: ConnectOptions, fairyOver: (lease: number) => Fairy<C>): Promise<Fairy<C>> {
+  /** One promise, whether there is anything to wait for or not: this is the hot path. */
+  #checkout(options: ConnectOptions = {}, patience: Patience | undefined, fairyOver: FairyOver<C>): Promise<Fairy<C>> {
+    const lease = patience?.gone ? 0 : this.#wire.lessee.claim()
+    if (lease === 0) return this.#wait(patience ?? this.#patience({}), options, fairyOver)
+    const way = this.#ready(lease)
+    if (way !== undefined) return Promise.resolve(fairyOver(lease, way))
+    return this.#arrive(lease, patience ?? this.#patience({}), options, fairyOver)
+  }
+
+  #wait(patience: Patience, options: ConnectOptions, fairyOver: FairyOver<C>): Promise<Fairy<C>> {
     if (patience.gone) return Promise.reject(patience.gone.reason)
-    if (this.#timeoutOf(options) === 0) return this.#now(patience).then(fairyOver)
+    if (this.#timeoutOf(options) === 0) {
+      return this.#now(patience).then(lease => this.#arrive(lease, patience, options, fairyOver))
+    }
     return new Promise((resolve, reject) => {
       const waiter = {
         grant: (lease: number) => {
+          const way = this.#ready(lease)
+          if (way === undefined) return resolve(this.#arrive(lease, patience, options, fairyOver))
           patience.end()
-          resolve(fairyOver(lease))
+          resolve(fairyOver(lease, way))
         },
         fail: (error: unknown) => {
           patience.end()
@@ -158,6 +170,49 @@ export class PoolClient<C extends object = object> {
       }
       this.#wire.lessee.wait(waiter, patience)
     })
+  }
+
+  #ready(lease: number): Way<C> | undefined {
+    const { lanes } = this.#wire
+    return lanes === undefined ? 'remote' : (lanes.ready(lease) as Way<C> | undefined)
+  }
+
+  /** The way to the connection has to be made first, or the connection to be looked at more closely; one that is gone is not lent. */
+  async #arrive(
+    lease: number,
+    patience: Patience,
+    options: ConnectOptions,
+    fairyOver: FairyOver<C>,
+  ): Promise<Fairy<C>> {
+    const { lanes, lessee } = this.#wire
+    const preparing = lanes === undefined ? Promise.resolve('remote' as const) : lanes.prepare(lease)
+    preparing.catch(() => lessee.discard(lease))
+    try {
+      const way = await patience.within(preparing, () => {
+        // Only when that is over: a ping may be under way.
+        preparing.then(
+          way => this.#refuse(lease, way),
+          () => {},
+        )
+      })
+      if (way === 'gone') return await this.#waitAgain(lease, patience, options, fairyOver)
+      patience.end()
+      return fairyOver(lease, way as Way<C>)
+    } catch (error) {
+      patience.end()
+      throw error
+    }
+  }
+
+  #waitAgain(lease: number, patience: Patience, options: ConnectOptions, fairyOver: FairyOver<C>): Promise<Fairy<C>> {
+    this.#wire.lessee.discard(lease)
+    return this.#wait(patience, options, fairyOver)
+  }
+
+  /** Nobody wants this lease any more. */
+  #refuse(lease: number, way: Way | 'gone'): void {
+    if (way === 'gone') return this.#wire.lessee.discard(lease)
+    void this.#loanOver(lease, way as Way<C>, undefined).end('closed')
   }
 
   /** A lease now or never: the coordinator may still open a connection, and that takes the time it takes (behaviour 45). */
@@ -171,20 +226,28 @@ export class PoolClient<C extends object = object> {
     if (!caller.lost) patience.watch(reason => caller.forget(wish, reason))
     try {
       return (await granted) as number
-    } finally {
+    } catch (error) {
       patience.end()
+      throw error
     }
   }
 
   #fairyOver(
     lease: number,
+    way: Way<C>,
     trace: CheckoutTrace | undefined,
     scope: TaskScope | undefined,
     home?: ThreadLocal<C>,
   ): Fairy<C> {
-    const loan = new RemoteLease<C>(this.#wire, lease, trace)
+    const loan = this.#loanOver(lease, way, trace)
     scope?.add(loan)
     return ConnectionFairy.over<C>(loan, home)
+  }
+
+  #loanOver(lease: number, way: Way<C>, trace: CheckoutTrace | undefined): Loan<C> {
+    return way === 'remote'
+      ? new RemoteLease<C>(this.#wire, lease, trace)
+      : new DirectLease<C>(this.#wire, lease, trace, way)
   }
 
   #patience(options: ConnectOptions): Patience {

@@ -4,6 +4,7 @@ import { type Control, ControlClient } from '../protocol/control.ts'
 import { kind, type Welcome } from '../protocol/messages.ts'
 import type { SlotTable } from '../slots/slot-table.ts'
 import { RemoteCaller } from '../transports/remote-caller.ts'
+import { Lanes } from './lanes.ts'
 import { Lessee } from './lessee.ts'
 import { Listeners } from './listeners.ts'
 import { RemoteHandle } from './remote-handle.ts'
@@ -15,6 +16,8 @@ export class Wire {
   readonly listeners: Listeners = new Listeners((verb, event) => this.control(verb, event))
   readonly table: SlotTable
   readonly welcome: Welcome
+  /** Where this thread runs the driver itself (transport `direct`). */
+  lanes: Lanes | undefined
   #control: ControlClient | undefined
 
   constructor(port: MessagePort, table: SlotTable, welcome: Welcome, onLost: () => void) {
@@ -29,10 +32,22 @@ export class Wire {
       lost: error => {
         this.#control?.lose(error)
         this.lessee.lose(error)
+        this.lanes?.close()
         onLost()
       },
     })
     this.lessee = new Lessee(table, this.caller, welcome)
+  }
+
+  /** Chooses the best transport that both ends have, and says which. Before the first claim: others must know who reads. */
+  async reach(): Promise<void> {
+    const lanes = await Lanes.load(this.table, this.caller, this.welcome)
+    if (this.lost) return
+    if (typeof lanes === 'string') return this.caller.tell([kind.transport, 'remote', lanes])
+    this.lanes = lanes
+    this.table.sessions.setDirect(this.welcome.session)
+    this.lessee.peeks()
+    this.caller.tell([kind.transport, 'direct', undefined])
   }
 
   get lost(): CoordinatorLostError | undefined {

@@ -24,7 +24,7 @@ afterAll(async () => {
 })
 
 const pgPool = (): QueuePool<Client> =>
-  openPool<Client>({ dialect: pg(server.connectionString), poolSize: 1, maxOverflow: 0 })
+  openPool<Client>({ dialect: pg(server.connectionString), transport: 'remote', poolSize: 1, maxOverflow: 0 })
 
 const series = 'select n from generate_series(1, $1::int) n'
 

@@ -25,7 +25,8 @@ afterAll(async () => {
 })
 
 const logger = { debug() {}, info() {}, warn() {}, error() {} }
-const pgPool = () => openPool<Client>({ dialect: pg(server.connectionString), poolSize: 1, maxOverflow: 0, logger })
+const pgPool = () =>
+  openPool<Client>({ dialect: pg(server.connectionString), transport: 'remote', poolSize: 1, maxOverflow: 0, logger })
 
 /** A worker that counts what it says. */
 async function attached(): Promise<TestWorker> {

@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => server.remove())
 
 const pgPool = (poolSize = 1): QueuePool<Client> =>
-  openPool<Client>({ dialect: pg(server.connectionString), poolSize, maxOverflow: 0 })
+  openPool<Client>({ dialect: pg(server.connectionString), transport: 'remote', poolSize, maxOverflow: 0 })
 
 describe('queries of pg from a worker', () => {
   it('are prepared once on each connection when they have a name, whichever thread asks', async () => {

@@ -157,7 +157,7 @@ describe('pg: what a connection is up to', () => {
 describe('pg: is this error a disconnect?', () => {
   const withCode = (code: string): Error => Object.assign(new Error('x'), { code })
   const yes = [
-    ...['08000', '08003', '08006', '08P01', '57P01', '57P02', '57P03', '57P05', '25P03'].map(withCode),
+    ...['08000', '08003', '08006', '57P01', '57P02', '57P03', '57P05', '25P03'].map(withCode),
     ...['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT', 'ERR_STREAM_DESTROYED'].map(withCode),
     new Error('Connection terminated'),
     new Error('Connection terminated unexpectedly'),
@@ -165,9 +165,19 @@ describe('pg: is this error a disconnect?', () => {
     new Error('Client was closed and is not queryable'),
   ]
   const no = [
-    ...['22012', '23505', '40001', '40P01', '42601', '53300', '57014', '25P02', 'ENOENT', 'FAIRYPOOL_TIMEOUT'].map(
-      withCode,
-    ),
+    ...[
+      '08P01',
+      '22012',
+      '23505',
+      '40001',
+      '40P01',
+      '42601',
+      '53300',
+      '57014',
+      '25P02',
+      'ENOENT',
+      'FAIRYPOOL_TIMEOUT',
+    ].map(withCode),
     new Error('division by zero'),
     new TypeError('Connection is not a function'),
     'Connection terminated',

@@ -84,6 +84,8 @@ describe("a pool's options", () => {
     const { logger, ...settings } = createPool({ creator }).settings
     expect(settings).toEqual({
       poolSize: 5,
+      pingIntervalMs: null,
+      transport: 'best',
       maxOverflow: 10,
       timeoutMs: 30_000,
       connectTimeoutMs: 30_000,

@@ -8,7 +8,7 @@ const counts = { poolSize: 4, checkedin: 1, overflow: -3, checkedout: 0, waiting
 
 function control(): { readonly [N in keyof Control]: ReturnType<typeof vi.fn<Control[N]>> } {
   return {
-    status: vi.fn(() => ({ counts, label: undefined })),
+    status: vi.fn(() => ({ counts, label: undefined, transports: [] })),
     recreate: vi.fn(),
     listen: vi.fn(),
     unlisten: vi.fn(),
@@ -43,7 +43,7 @@ describe('a call over the control plane', () => {
   it('reaches its method with its arguments, and brings back the result', async () => {
     const { served, port } = exposed()
     const client = new ControlClient(port)
-    expect(await client.call('status')).toEqual({ counts, label: undefined })
+    expect(await client.call('status')).toEqual({ counts, label: undefined, transports: [] })
     expect(await client.call('infoGet', 5, 'recordInfo', 'colour')).toBe('value of colour')
     expect(await client.call('dispose')).toBeUndefined()
     expect(served.infoGet.mock.calls).toEqual([[5, 'recordInfo', 'colour']])

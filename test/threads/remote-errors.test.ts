@@ -22,7 +22,7 @@ describe("a driver's errors, in a worker", () => {
   afterAll(() => server.remove())
 
   it('are instances of pg.DatabaseError where the worker has loaded pg, with every field', async () => {
-    openPool<Client>({ dialect: pg(server.connectionString), poolSize: 1 })
+    openPool<Client>({ dialect: pg(server.connectionString), transport: 'remote', poolSize: 1 })
     const seen = await startWorker().run(async ({ attach, load, failureOf }) => {
       const { default: driver } = (await load('pg')) as typeof import('pg')
       const pool = await attach<Client>()
@@ -43,7 +43,7 @@ describe("a driver's errors, in a worker", () => {
   })
 
   it("keep the driver's name and code where the worker has not, and say where on the coordinator it happened", async () => {
-    const pool = openPool<Client>({ dialect: pg(server.connectionString), poolSize: 1 })
+    const pool = openPool<Client>({ dialect: pg(server.connectionString), transport: 'remote', poolSize: 1 })
     const ask = 'select nothing from nowhere'
     const here = await pool.use(conn => conn.query(ask).catch((error: unknown) => error as Error & { code: string }))
     const { failure, hasPg } = await startWorker().run(async ({ attach, require, failureOf }, ask) => {

@@ -25,8 +25,10 @@ afterAll(async () => {
   await server.remove()
 })
 
+const remotely = { transport: 'remote', poolSize: 2, maxOverflow: 0 } as const
+
 const pgPool = (options: PoolOptions<Client> = {}): QueuePool<Client> =>
-  openPool<Client>({ dialect: pg(server.connectionString), poolSize: 2, maxOverflow: 0, ...options })
+  openPool<Client>({ dialect: pg(server.connectionString), ...remotely, ...options })
 
 /** What happens in the pool, in order, as its listeners are told. */
 function journal(pool: QueuePool<Client>): string[] {

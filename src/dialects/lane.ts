@@ -1,0 +1,42 @@
+import type { Peek } from '../base/descriptors.ts'
+import type { BatchReader } from './dialect.ts'
+
+/**
+ * One server session in the hands of one thread: a driver's own connection over a descriptor that the thread has duplicated.
+ * Kept between leases; it reads only while its thread holds the lease.
+ */
+export interface Lane<C extends object = object> {
+  readonly connection: C
+  /** True while this thread reads. */
+  readonly isAttended: boolean
+  /** True when nothing is under way and no byte of an answer is to come: the lease may end. */
+  readonly isAtRest: boolean
+  /** True when the server's last word was that a transaction is open. */
+  readonly inTransaction: boolean
+  /** True once the driver has found that the session is gone. */
+  readonly isBroken: boolean
+  /** Told once, when it has. */
+  onBroken: (() => void) | undefined
+  attend(): void
+  /** Stops reading, at once. Only when it is at rest, or broken, or about to be closed. */
+  rest(): void
+  /** The thread stays alive until the lane is at rest; with `always`, until it rests. */
+  keepAlive(always?: 'always'): void
+  /** Settles when the lane is at rest, or broken. */
+  settled(): Promise<void>
+  peek(): Peek
+  /** Asks the server for a sign of life. */
+  ping(): Promise<boolean>
+  /** Asks the server to stop what the session runs; settles when the server has taken note. */
+  cancel(): Promise<void>
+  isDisconnect(error: unknown): boolean
+  cursor(args: readonly unknown[]): Promise<BatchReader>
+  /** Closes this thread's descriptor; the session lives on in the others. */
+  close(): void
+}
+
+/** The other half of a dialect's `handover`: what its `module` exports. */
+export interface LaneModule {
+  /** A driver's connection over a connected socket's descriptor, which it owns from now on, failing or not. */
+  openLane(descriptor: number, facts: unknown, peek: (descriptor: number) => Peek): Promise<Lane>
+}

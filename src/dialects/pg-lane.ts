@@ -1,0 +1,159 @@
+import { randomBytes } from 'node:crypto'
+import pgModule, { type Client } from 'pg'
+import type { Peek } from '../base/descriptors.ts'
+import type { BatchReader } from './dialect.ts'
+import type { Lane, LaneModule } from './lane.ts'
+import { cancel } from './pg-cancel.ts'
+import { readPgCursor } from './pg-cursor.ts'
+import { isPgDisconnect } from './pg-errors.ts'
+import type { PgFacts } from './pg-handover.ts'
+import { inside } from './pg-inside.ts'
+import { isAtRest, settled } from './pg-settled.ts'
+import { PgSocket } from './pg-socket.ts'
+import { ownStatementNames } from './pg-statement-names.ts'
+
+/** The prepared statements of this thread: a session keeps those of all threads that have used it. */
+const namespace = randomBytes(5).toString('hex')
+
+/** One server session in this thread: a real `pg.Client`, over a descriptor of this thread's own. */
+class PgLane implements Lane<Client> {
+  readonly connection: Client
+  readonly #socket: PgSocket
+  readonly #descriptor: number
+  readonly #peek: (descriptor: number) => Peek
+  #hold: 'none' | 'until at rest' | 'always' = 'none'
+  #isBroken = false
+  onBroken: (() => void) | undefined
+
+  constructor(connection: Client, socket: PgSocket, descriptor: number, peek: (descriptor: number) => Peek) {
+    this.connection = connection
+    this.#socket = socket
+    this.#descriptor = descriptor
+    this.#peek = peek
+    const broken = (): void => {
+      if (this.#isBroken) return
+      this.#isBroken = true
+      this.onBroken?.()
+    }
+    connection.on('error', broken)
+    connection.once('end', broken)
+    connection.on('drain', () => {
+      if (this.#hold === 'until at rest') this.#letGo()
+    })
+  }
+
+  get isAttended(): boolean {
+    return this.#socket.isReading
+  }
+
+  get isAtRest(): boolean {
+    return isAtRest(this.connection)
+  }
+
+  get inTransaction(): boolean {
+    return inside(this.connection).getTransactionStatus() !== 'I'
+  }
+
+  get isBroken(): boolean {
+    return this.#isBroken
+  }
+
+  attend(): void {
+    this.#socket.attend()
+  }
+
+  rest(): void {
+    if (!this.#socket.isReading) return
+    this.#socket.rest()
+    if (this.#hold !== 'none') this.#letGo()
+    // What the last holder wanted to hear of is nobody's business any more.
+    if (this.connection.listenerCount('notification') > 0) this.connection.removeAllListeners('notification')
+    if (this.connection.listenerCount('notice') > 0) this.connection.removeAllListeners('notice')
+  }
+
+  keepAlive(always?: 'always'): void {
+    if (this.#hold === 'none') this.#socket.ref()
+    if (this.#hold !== 'always') this.#hold = always ?? 'until at rest'
+  }
+
+  async settled(): Promise<void> {
+    if (!this.#isBroken) await settled(this.connection)
+  }
+
+  peek(): Peek {
+    return this.#isBroken ? 'closed' : this.#peek(this.#descriptor)
+  }
+
+  async ping(): Promise<boolean> {
+    this.attend()
+    this.keepAlive()
+    try {
+      await this.connection.query('')
+      return true
+    } catch (error) {
+      if (isPgDisconnect(error)) return false
+      throw error
+    }
+  }
+
+  cancel(): Promise<void> {
+    return cancel(inside(this.connection))
+  }
+
+  isDisconnect(error: unknown): boolean {
+    return isPgDisconnect(error)
+  }
+
+  cursor(args: readonly unknown[]): Promise<BatchReader> {
+    return readPgCursor(this.connection, args)
+  }
+
+  close(): void {
+    this.#isBroken = true
+    this.onBroken = undefined
+    this.#socket.destroy()
+  }
+
+  #letGo(): void {
+    this.#hold = 'none'
+    this.#socket.unref()
+  }
+}
+
+/** The driver logs in to a session that is logged in already: it is answered here, and the server hears nothing of it. */
+function replayLogin(socket: PgSocket, login: Uint8Array): void {
+  const { write } = socket
+  Object.assign(socket, {
+    connect: () => {
+      process.nextTick(() => socket.emit('connect'))
+      return socket
+    },
+    write: () => {
+      Object.assign(socket, { write })
+      process.nextTick(() => socket.emit('data', Buffer.from(login)))
+      return true
+    },
+  })
+}
+
+/** See `LaneModule`. `facts` are `PgFacts`. */
+export const openLane: LaneModule['openLane'] = async (descriptor, facts, peek) => {
+  const { login, queryTimeoutMs, ...config } = facts as PgFacts
+  const socket = new PgSocket(descriptor)
+  try {
+    socket.unref()
+    replayLogin(socket, login)
+    const client = new pgModule.Client({
+      ...config,
+      ...(queryTimeoutMs > 0 ? { query_timeout: queryTimeoutMs } : {}),
+      ssl: false,
+      stream: () => socket,
+    })
+    await client.connect()
+    ownStatementNames(client, namespace)
+    return new PgLane(client, socket, descriptor, peek)
+  } catch (error) {
+    socket.destroy()
+    throw error
+  }
+}

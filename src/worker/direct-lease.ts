@@ -1,0 +1,156 @@
+import { threadId } from 'node:worker_threads'
+import { within } from '../base/deadlines.ts'
+import { InvalidRequestError, TimeoutError } from '../base/errors.ts'
+import type { MaybePromise } from '../base/maybe-async.ts'
+import type { BatchReader } from '../dialects/dialect.ts'
+import type { Lane } from '../dialects/lane.ts'
+import { Calls } from '../fairies/calls.ts'
+import { warnInFlight, warnLost } from '../observe/checkout-warnings.ts'
+import type { CheckoutTrace } from '../observe/trace.ts'
+import { kind, type RemoteEnd } from '../protocol/messages.ts'
+import { toWireError } from '../protocol/wire-error.ts'
+import { slotFlag } from '../slots/layout.ts'
+import { slotOfLease } from '../slots/state.ts'
+import { checkMethod } from '../transports/allowed.ts'
+import { Lease } from './lease.ts'
+import type { Wire } from './wire.ts'
+
+/** A lease of a connection whose driver this thread runs itself (transport `direct`): its members are the real driver's. */
+export class DirectLease<C extends object> extends Lease<C> {
+  readonly #lane: Lane<C>
+  #calls: Calls | undefined
+  /** A call of it has found the connection gone, and the coordinator has been told. */
+  #isReported = false
+
+  constructor(wire: Wire, lease: number, trace: CheckoutTrace | undefined, lane: Lane<C>) {
+    super(wire, lease, trace)
+    this.#lane = lane
+  }
+
+  override get isValid(): boolean {
+    return !this.#isReported && super.isValid
+  }
+
+  /** Whoever has the driver itself may do anything with it: the thread stays alive for it until the lease ends. */
+  override get connection(): C | undefined {
+    if (!this.isValid) return undefined
+    this.#lane.attend()
+    this.#lane.keepAlive('always')
+    return this.#lane.connection
+  }
+
+  override member(name: string | symbol, fairy: object): unknown {
+    if (!this.isValid) return this.#refusal(name)
+    const { connection } = this.#lane
+    const member: unknown = Reflect.get(connection, name, connection)
+    if (typeof member !== 'function') return member
+    return (...args: unknown[]): unknown => this.#call(name, member as (...args: unknown[]) => unknown, args, fairy)
+  }
+
+  override async read(args: readonly unknown[]): Promise<BatchReader> {
+    this.checkAlive()
+    const lane = this.#use()
+    const reader = await lane.cursor(args)
+    // The lease may have ended while the cursor was being opened; then nobody would close it.
+    if (!this.isValid) await reader.close()
+    this.checkAlive()
+    return this.#counted().add(reader)
+  }
+
+  override end(reason: RemoteEnd): MaybePromise<void> {
+    if (this.state === 'ended') return
+    const wasLent = this.state === 'lent'
+    if (reason === 'collected') warnLost(this.trace)
+    this.state = 'ended'
+    if (this.wire.lost) return this.#lane.close()
+    const lane = this.#lane
+    // Never read from in this lease: then it is as it came.
+    if (!lane.isAttended) return this.#goHome(reason, wasLent, undefined)
+    if (lane.isAtRest && this.#calls?.isQuiet !== false) return this.#goHome(reason, wasLent, lane.inTransaction)
+    return this.#quieten(wasLent).then(() => this.#goHome(reason, wasLent, lane.inTransaction))
+  }
+
+  override async invalidate(error: unknown, soft: boolean): Promise<void> {
+    await super.invalidate(error, soft)
+    if (!soft) this.#lane.close()
+  }
+
+  override async detach(): Promise<void> {
+    if (this.state === 'lent') this.wire.lanes?.release(this.#lane)
+    await super.detach()
+  }
+
+  /** An open transaction is ended by the coordinator, or stays where nothing is reset. */
+  #goHome(reason: RemoteEnd, wasLent: boolean, inTransaction: boolean | undefined): MaybePromise<void> {
+    const { lessee, welcome, lost } = this.wire
+    const isClean = inTransaction !== true || !welcome.resets
+    if (wasLent && isClean && lost === undefined && lessee.giveBack(this.lease, this.#lane)) return
+    // Nobody could make sense of what is still to come.
+    if (!wasLent && !this.#lane.isAtRest) return super.invalidate(undefined, false).finally(() => this.#lane.close())
+    this.#lane.rest()
+    if (lost) return this.#lane.close()
+    const ended = this.endByMessage(reason, wasLent, inTransaction)
+    if (wasLent) return ended
+    return ended instanceof Promise ? ended.finally(() => this.#lane.close()) : this.#lane.close()
+  }
+
+  /** What is under way may finish within `closeTimeoutMs`; what is running then is stopped at the server, and the connection replaced. */
+  async #quieten(wasLent: boolean): Promise<void> {
+    const { closeTimeoutMs } = this.wire.welcome
+    const late = (): TimeoutError =>
+      new TimeoutError(`A call was still in flight ${closeTimeoutMs} ms after close().`, {
+        phase: 'close',
+        timeoutMs: closeTimeoutMs,
+      })
+    const lane = this.#lane
+    if ((this.#calls?.inFlight ?? 0) > 0) warnInFlight(this.trace, threadId, closeTimeoutMs)
+    try {
+      await this.#calls?.quieten(closeTimeoutMs, late)
+      await within(lane.settled(), closeTimeoutMs, late)
+    } catch {
+      if (wasLent && this.isCurrent) this.wire.table.mark(slotOfLease(this.lease), slotFlag.lost)
+      await within(lane.cancel(), closeTimeoutMs, late).catch(() => {})
+      await within(lane.settled(), closeTimeoutMs, late).catch(() => {})
+    }
+  }
+
+  #call(name: string | symbol, method: (...args: unknown[]) => unknown, args: unknown[], fairy: object): unknown {
+    try {
+      this.checkAlive()
+      if (typeof name === 'string') checkMethod(name, undefined)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    const lane = this.#use()
+    const result = this.#counted().run(lane.connection, method, args, fairy)
+    if (!lane.isAtRest) lane.keepAlive()
+    // A driver that returns itself for chaining must not hand out what is behind the fairy.
+    return result === lane.connection ? (fairy as { readonly proxy?: unknown }).proxy : result
+  }
+
+  #use(): Lane<C> {
+    this.#lane.attend()
+    return this.#lane
+  }
+
+  #counted(): Calls {
+    this.#calls ??= new Calls({ failed: error => this.#failed(error), quiet: () => {} })
+    return this.#calls
+  }
+
+  /** The first user of a broken generation reports it for all. */
+  #failed(error: unknown): void {
+    if (this.wire.lost || !this.isValid || !this.#lane.isDisconnect(error)) return
+    this.#isReported = true
+    this.wire.caller.tell([kind.failed, this.lease, toWireError(error)])
+  }
+
+  /** As in every worker: a member of a closed fairy is a method that rejects. */
+  #refusal(name: string | symbol): unknown {
+    if (typeof name === 'symbol') return undefined
+    const error =
+      this.wire.lost ??
+      new InvalidRequestError('This connection is closed: it has been given back, invalidated, or lost.')
+    return () => Promise.reject(error)
+  }
+}

@@ -1,0 +1,182 @@
+import { closeSync } from 'node:fs'
+import { monotonicMs } from '../base/clock.ts'
+import { type Descriptors, descriptors, identityOf, type Peek } from '../base/descriptors.ts'
+import { StaleLeaseError } from '../base/errors.ts'
+import type { Offer } from '../dialects/dialect.ts'
+import type { Lane, LaneModule } from '../dialects/lane.ts'
+import { kind, type Welcome } from '../protocol/messages.ts'
+import { slotFlag } from '../slots/layout.ts'
+import type { SlotTable } from '../slots/slot-table.ts'
+import { slotOfLease, wordOfLease } from '../slots/state.ts'
+import type { RemoteCaller } from '../transports/remote-caller.ts'
+
+/** How this thread reaches the connection in one slot. `lane` undefined: the coordinator runs the driver. */
+interface Track {
+  /** The connection's generation: another one in the same slot is another connection. */
+  readonly generation: number
+  lane: Lane | undefined | Promise<Lane | undefined>
+  /** When its socket was last looked at, by the wall clock; a jump of that costs or saves a look. */
+  seenAt: number
+  /** When the server last gave a sign of life that was asked for; monotonic milliseconds. */
+  heardAt: number
+}
+
+/** How a lease's connection is reached; `remote`: the coordinator runs the driver. */
+export type Way<C extends object = object> = Lane<C> | 'remote'
+
+/** A connection that has been looked at so many milliseconds ago is taken to be alive, as HikariCP does: a look is a system call. */
+const aliveMs = 50
+
+/** The lease was ended while its lane was being opened. */
+function orGone(error: unknown): 'gone' {
+  if (error instanceof StaleLeaseError) return 'gone'
+  throw error
+}
+
+/**
+ * The lanes of this thread: one for each connection that it has held, kept between leases (transport `direct`). All threads of a
+ * process share one table of descriptors, so a number is all that is needed to duplicate the coordinator's.
+ */
+export class Lanes {
+  readonly #table: SlotTable
+  readonly #caller: RemoteCaller
+  readonly #welcome: Welcome
+  readonly #module: LaneModule
+  readonly #descriptors: Descriptors
+  /** By slot. */
+  readonly #tracks: (Track | undefined)[] = []
+
+  private constructor(
+    table: SlotTable,
+    caller: RemoteCaller,
+    welcome: Welcome,
+    module: LaneModule,
+    native: Descriptors,
+  ) {
+    this.#table = table
+    this.#caller = caller
+    this.#welcome = welcome
+    this.#module = module
+    this.#descriptors = native
+  }
+
+  /** Lanes for this thread, or why there can be none. */
+  static async load(table: SlotTable, caller: RemoteCaller, welcome: Welcome): Promise<Lanes | string> {
+    const { handover } = welcome
+    if ('obstacle' in handover) return handover.obstacle
+    const native = descriptors()
+    if (typeof native === 'string') return native
+    try {
+      return new Lanes(table, caller, welcome, (await import(handover.module)) as LaneModule, native)
+    } catch (error) {
+      return `the driver can't be loaded in this thread: ${(error as Error).message}`
+    }
+  }
+
+  /** The way to what a lease has lent, if it is known and the connection looks alive. Otherwise `prepare` it. */
+  ready(lease: number): Way | undefined {
+    const slot = slotOfLease(lease)
+    const track = this.#tracks[slot]
+    if (track === undefined || track.generation !== this.#table.generation(slot)) return undefined
+    const { lane } = track
+    if (lane === undefined) return 'remote'
+    return lane instanceof Promise || this.#look(track, lane) !== 'quiet' ? undefined : lane
+  }
+
+  /** Opens the lane for what a lease has lent, and makes sure that the connection is alive; `gone`: it is not. */
+  async prepare(lease: number): Promise<Way | 'gone'> {
+    const slot = slotOfLease(lease)
+    const known = this.#tracks[slot]
+    const track = known?.generation === this.#table.generation(slot) ? known : this.#open(lease, slot)
+    const lane = await Promise.resolve(track.lane).catch(orGone)
+    if (lane === 'gone') return lane
+    if (lane === undefined) return 'remote'
+    const seen = this.#look(track, lane)
+    if (seen === 'quiet') return lane
+    if (seen === 'closed' || !(await lane.ping())) return 'gone'
+    track.heardAt = monotonicMs()
+    return lane
+  }
+
+  /** This lane is its lease's own from now on: the slot gets another connection. */
+  release(lane: Lane): void {
+    for (const [slot, track] of this.#tracks.entries()) if (track?.lane === lane) this.#tracks[slot] = undefined
+  }
+
+  close(): void {
+    for (const slot of this.#tracks.keys()) this.#drop(slot)
+  }
+
+  /** What is to be read from an idle connection. `talking` as well when it is time to ask the server. */
+  #look(track: Track, lane: Lane): Peek {
+    const { prePing, pingIntervalMs } = this.#welcome
+    const age = Date.now() - track.seenAt
+    if (!prePing && age >= 0 && age < aliveMs) return 'quiet'
+    const seen = lane.peek()
+    if (seen === 'quiet') track.seenAt = Date.now()
+    const isDue = prePing && pingIntervalMs !== null && monotonicMs() - track.heardAt > pingIntervalMs
+    return seen === 'quiet' && isDue ? 'talking' : seen
+  }
+
+  #open(lease: number, slot: number): Track {
+    this.#sweep()
+    this.#drop(slot)
+    const generation = this.#table.generation(slot)
+    const opening = this.#openLane(lease, slot, generation)
+    const track: Track = {
+      generation,
+      lane: opening,
+      seenAt: Number.NEGATIVE_INFINITY,
+      heardAt: monotonicMs(),
+    }
+    opening.then(
+      lane => {
+        track.lane = lane
+      },
+      // Whoever waits for it is told; the next one tries again.
+      () => {
+        if (this.#tracks[slot] === track) this.#tracks[slot] = undefined
+      },
+    )
+    this.#tracks[slot] = track
+    return track
+  }
+
+  async #openLane(lease: number, slot: number, generation: number): Promise<Lane | undefined> {
+    const offer = (await this.#caller.ask(id => [kind.handover, id, lease])) as Offer | undefined
+    const descriptor = offer === undefined ? -1 : this.#duplicate(lease, offer)
+    if (descriptor === -1) return undefined
+    const lane = await this.#module.openLane(descriptor, offer?.facts, this.#descriptors.peek)
+    lane.onBroken = () => {
+      if (this.#table.generation(slot) === generation) this.#table.mark(slot, slotFlag.lost)
+    }
+    return lane
+  }
+
+  /**
+   * Duplicates first, then looks whether the lease still lasts: the coordinator ends it before it closes the descriptor, so what
+   * was duplicated while it lasts is what was offered. The identity holds even where the coordinator has died.
+   */
+  #duplicate(lease: number, { descriptor, identity }: Offer): number {
+    const duplicate = this.#descriptors.dup(descriptor)
+    if (duplicate === -1) return -1
+    const isCurrent = this.#table.word(slotOfLease(lease)) === wordOfLease(lease)
+    if (isCurrent && identityOf(duplicate) === identity) return duplicate
+    closeSync(duplicate)
+    throw new StaleLeaseError('The connection was taken away while this thread was about to use it.')
+  }
+
+  /** Connections that are gone leave their descriptors here until somebody looks. */
+  #sweep(): void {
+    for (const [slot, track] of this.#tracks.entries()) {
+      if (track !== undefined && track.generation !== this.#table.generation(slot)) this.#drop(slot)
+    }
+  }
+
+  #drop(slot: number): void {
+    const lane = this.#tracks[slot]?.lane
+    this.#tracks[slot] = undefined
+    if (lane instanceof Promise) lane.then(opened => opened?.close()).catch(() => {})
+    else lane?.close()
+  }
+}
