@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { arch, availableParallelism, cpus, platform, release, totalmem } from 'node:os'
 import pg, { type ClientConfig } from 'pg'
+import { pgBouncerVersion } from './pgbouncer.ts'
 
 /** Where the figures were taken. */
 export interface Machine {
@@ -17,6 +18,7 @@ export interface Versions {
   readonly pg: string
   readonly comlink: string
   readonly postgres: string
+  readonly pgbouncer: string
 }
 
 export const machine = (): Machine => ({
@@ -40,6 +42,7 @@ export async function versions(database: ClientConfig): Promise<Versions> {
       pg: versionOf('pg/package.json'),
       comlink: versionOf('comlink/package.json'),
       postgres: rows[0]?.server_version ?? 'unknown',
+      pgbouncer: pgBouncerVersion(),
     }
   } finally {
     await client.end()

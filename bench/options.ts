@@ -6,8 +6,10 @@ export interface BenchOptions {
   readonly only: readonly string[]
   readonly rounds: number
   readonly seconds: number
-  /** Rounds before those that count. */
+  /** Of what a scenario wants of warm-up, this part. */
   readonly warmUp: number
+  /** Scenarios without a goal too. */
+  readonly context: boolean
   readonly json: string | undefined
   readonly databaseUrl: string | undefined
 }
@@ -15,21 +17,20 @@ export interface BenchOptions {
 /** Fewer rounds prove nothing. */
 const leastRounds = 5
 
-/** Each thread of each contender compiles for itself, at a quarter of the cycles each. */
-const warmUpSeconds = 5
-
 export const help = `npm run bench -- [options]
 
-  --only P2,P6          these targets of design.md, section 10; default all that there are
+  --only P2,P6          these targets; default P1 to P9
+  --context             comparisons that have no target as well: other numbers of threads, one task in each
   --rounds N            rounds of every contender, ${leastRounds} or more; default ${leastRounds}
-  --seconds S           length of one contender's part of a round; default 1
+  --seconds S           length of one contender's part of a round; default 1, of which some scenarios need less
   --quick               a look only: 2 rounds of 0.2 s, or what --rounds and --seconds say, and next to no warm-up
   --json FILE           writes the report as JSON
   --database-url URL    a PostgreSQL of yours; default DATABASE_URL, or an embedded one over its Unix socket
   --help                this text
 
-Contenders run interleaved, one at a time, after a warm-up of ${warmUpSeconds} s each. Figures are medians (least–greatest) over the rounds;
-a ratio is the median of the rounds' own ratios.`
+Contenders run interleaved, one at a time, after a warm-up of up to 5 s each. Figures are medians (least–greatest) over the rounds;
+a ratio is the median of the rounds' own ratios. A contender that is not to be had here is skipped, and what it was wanted for is
+reported as not measured: PgBouncer 1.18 or newer is looked for on the PATH and in /usr/sbin. By default a run takes 6 minutes.`
 
 /** @throws {Error} an option is unknown or out of range. */
 export function readOptions(args: readonly string[], known: readonly string[], env: NodeJS.ProcessEnv): BenchOptions {
@@ -40,12 +41,13 @@ export function readOptions(args: readonly string[], known: readonly string[], e
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       quick: { type: 'boolean', default: false },
+      context: { type: 'boolean', default: false },
       json: { type: 'string' },
       'database-url': { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   })
-  const { quick } = values
+  const { quick, context } = values
   const only = values.only?.split(',').map(each => each.trim().toUpperCase()) ?? []
   const stranger = only.find(each => !known.includes(each))
   if (stranger !== undefined) throw new Error(`--only: there is no '${stranger}'. There are ${known.join(', ')}.`)
@@ -55,6 +57,5 @@ export function readOptions(args: readonly string[], known: readonly string[], e
   const seconds = Number(values.seconds ?? (quick ? 0.2 : 1))
   if (!(seconds > 0 && seconds <= 3600)) throw new Error('--seconds must be a number above 0, 3600 at most.')
   const databaseUrl = values['database-url'] ?? (env.DATABASE_URL || undefined)
-  const warmUp = quick ? 1 : Math.ceil(warmUpSeconds / seconds)
-  return { help: values.help, only, rounds, seconds, warmUp, json: values.json, databaseUrl }
+  return { help: values.help, only, rounds, seconds, warmUp: quick ? 0 : 1, context, json: values.json, databaseUrl }
 }
