@@ -38,9 +38,9 @@ export class Unavailable extends Error {}
 
 /** One comparison on equal terms. */
 export interface Scenario {
-  /** Its key in the table of goals. */
+  /** Its key in the table of goals; scenarios without a goal of their own can have one in common. */
   readonly id: string
-  /** Of design.md, section 10. */
+  /** P1 to P9. */
   readonly target: string
   readonly name: string
   readonly terms: Terms

@@ -4,6 +4,9 @@ export function question(id: number, rows: number): string {
   return `select ${id} as id, g as number, 'row ' || g as name from generate_series(1, ${rows}) g`
 }
 
+/** The same as one statement for all ids: `id` is its only value. */
+export const oneShot = 'select $1::int as id'
+
 /** A bench that does not look at its answers measures nothing: a wrong one ends it. */
 export function checkAnswer(id: number, rows: number, { rows: got }: { readonly rows: readonly unknown[] }): void {
   const first = idOf(got[0])

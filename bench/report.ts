@@ -45,17 +45,19 @@ export interface Report {
   readonly skipped: readonly Skipped[]
 }
 
-/** One scenario's figures, a line for each contender. */
-export function table(rows: readonly ReportRow[]): string {
+/** One scenario's figures, a line for each contender; and who did not take part, and why. */
+export function table(rows: readonly ReportRow[], absent: ReadonlyMap<string, string>): string {
   const contenders = [...new Set(rows.map(row => row.contender))]
   const metrics = rows.filter(row => row.contender === contenders[0])
+  const head = ['', ...metrics.map(({ metric, unit }) => (unit === metric ? unit : `${metric} ${unit}`))]
   const lines = contenders.map(contender => [
     contender,
     ...rows
       .filter(row => row.contender === contender)
       .map(row => `${brief(row.median)} (${brief(row.min)}–${brief(row.max)})`),
   ])
-  return aligned([['', ...metrics.map(({ metric, unit }) => (unit === metric ? unit : `${metric} ${unit}`))], ...lines])
+  const notices = [...absent].map(([contender, why]) => `  ${contender} skipped: ${why}`)
+  return [...(lines.length > 0 ? [aligned([head, ...lines])] : []), ...notices].join('\n')
 }
 
 /** Ratios with what they should be, and those that there are none of. */

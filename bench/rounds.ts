@@ -16,6 +16,8 @@ export interface RoundOptions {
 
 export interface ScenarioResult extends Verdicts {
   readonly rows: readonly ReportRow[]
+  /** Who did not take part, and why. */
+  readonly absent: ReadonlyMap<string, string>
 }
 
 /** Each thread of each contender compiles for itself, at a quarter of the cycles each. */
@@ -43,7 +45,7 @@ export async function runScenario(
     const rounds = await measure(scenario, contenders, options)
     const details = new Map([...contenders].flatMap(([name, { detail }]) => (detail ? [[name, detail]] : [])))
     const measured = { rounds, absent, details }
-    return { rows: rowsOf(scenario, measured), ...judge(scenario, goals, measured) }
+    return { absent, rows: rowsOf(scenario, measured), ...judge(scenario, goals, measured) }
   } finally {
     for (const contender of contenders.values()) await contender.close()
   }

@@ -43,7 +43,7 @@ async function runAll(
     if (scenario.isContext && !context) continue
     const result = await runScenario(scenario, goals[scenario.id] ?? [], database, { ...pace, onProgress: progress })
     progress('')
-    console.log(`${scenario.target}: ${scenario.name}\n${table(result.rows)}\n`)
+    console.log(`${scenario.target}: ${scenario.name}\n${table(result.rows, result.absent)}\n`)
     rows.push(...result.rows)
     ratios.push(...result.ratios)
     skipped.push(...result.skipped)

@@ -20,6 +20,7 @@ export function summary(report: CrewReport): Measurement {
   const waits = threads.map(thread => thread.waitedMs / thread.cycles)
   return {
     'cycles/s': speeds.reduce((sum, speed) => sum + speed, 0) * 1000,
+    cycle: mean(speeds.map(speed => 1000 / speed)),
     p50: quantile(latencies, 0.5),
     p99: quantile(latencies, 0.99),
     'cpu/cycle': cpu / cycles,

@@ -1,11 +1,12 @@
 import { workerData } from 'node:worker_threads'
 import type { Client } from 'pg'
 import { checkAnswer, question } from '../bench/question.ts'
+import type { SharedPoolData } from '../bench/rivals/shared-pool.ts'
 import { answerRounds } from '../bench/thread.ts'
 import { transportOf } from '../bench/transport.ts'
-import { attach, type ShareAddress } from '../src/worker.ts'
+import { attach } from '../src/worker.ts'
 
-const { address } = workerData as { readonly address: ShareAddress }
+const { address } = workerData as SharedPoolData
 const pool = await attach<Client>(address)
 
 answerRounds(

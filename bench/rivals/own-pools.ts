@@ -9,15 +9,19 @@ export interface OwnPoolData extends ThreadData {
   readonly max: number
 }
 
-/** A `pg.Pool` of `max` in every thread. */
-export const poolsOf = (database: ClientConfig, threads: number, max: number): Promise<Crew> =>
-  Crew.start('bench-own-pool', threads, { database, max } satisfies Omit<OwnPoolData, 'thread'>)
+/** A `pg.Pool` of `max` in every thread, which runs a file of `workers/`. */
+export const poolsOf = (file: string, database: ClientConfig, threads: number, max: number): Promise<Crew> =>
+  Crew.start(file, threads, { database, max } satisfies Omit<OwnPoolData, 'thread'>)
 
 /** Today's way: one `pg.Pool` in every thread, with so many times the connections that the shared pool has in all. */
-const times = (factor: number, name: string): Entrant => ({
+const pools = (file: string, name: string, times: number): Entrant => ({
   name,
-  open: (database, { threads, connections }) => poolsOf(database, threads, (connections * factor) / threads),
+  open: (database, { threads, connections }) => poolsOf(file, database, threads, (connections * times) / threads),
 })
 
-export const ownPools = times(1, 'own pools')
-export const tenfoldPools = times(10, 'own pools × 10')
+export const ownPools = pools('bench-own-pool', 'own pools', 1)
+export const tenfoldPools = pools('bench-own-pool', 'own pools × 10', 10)
+
+/** The same with `pool.query()`. */
+export const ownQueries = pools('bench-own-query', 'own pools', 1)
+export const tenfoldQueries = pools('bench-own-query', 'own pools × 10', 10)

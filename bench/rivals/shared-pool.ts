@@ -1,8 +1,15 @@
 import type { Client, ClientConfig } from 'pg'
-import { ArgumentError, createPool, type PoolOptions, type QueuePool } from '../../src/index.ts'
+import { ArgumentError, createPool, type PoolOptions, type QueuePool, type ShareAddress } from '../../src/index.ts'
 import { pg } from '../../src/pg.ts'
 import { type Entrant, Unavailable } from '../contender.ts'
 import { Crew } from '../crew.ts'
+import type { ThreadData } from '../thread.ts'
+
+/** What a thread that shares the pool is told. */
+export interface SharedPoolData extends ThreadData {
+  readonly address: ShareAddress
+  readonly connections: number
+}
 
 /** What the bench asks of a pool besides its size. Absent: whatever is best here. */
 export interface SharedPoolWishes {
@@ -29,7 +36,7 @@ export function openSharedPool(
     // Where there is no choice of transports, there is only this one.
     const { transport, ...others } = wishes
     if (transport === 'remote') return openSharedPool(database, connections, others)
-    throw new Unavailable(`createPool() refused it: ${error.message}`)
+    throw new Unavailable(`createPool() refused it: ${error.message.split('. ')[0]}`)
   }
 }
 
@@ -39,7 +46,8 @@ const shared = (file: string, wishes?: SharedPoolWishes): Entrant => ({
   async open(database, { threads, connections }) {
     const pool = openSharedPool(database, connections, wishes)
     const end = (): Promise<void> => pool[Symbol.asyncDispose]()
-    const crew = await Crew.start(file, threads, { address: pool.share() }).catch(async error => {
+    const data: Omit<SharedPoolData, 'thread'> = { address: pool.share(), connections }
+    const crew = await Crew.start(file, threads, data).catch(async error => {
       await end()
       throw error
     })
@@ -61,3 +69,7 @@ const shared = (file: string, wishes?: SharedPoolWishes): Entrant => ({
 export const sharedPool = shared('bench-shared-pool')
 /** The same, the coordinator running the driver. */
 export const remotePool = shared('bench-shared-pool', { transport: 'remote' })
+/** Checkout and close only, in one thread. */
+export const idlePool = shared('bench-idle-pool')
+/** One-shot statements, each its own transaction, pipelined over the shared connections. */
+export const sharedQueries = shared('bench-shared-query')
