@@ -20,13 +20,25 @@ const leastRounds = 5
 export const help = `npm run bench -- [options]
 
   --only P2,P6          these targets; default P1 to P9
-  --context             comparisons that have no target as well: other numbers of threads, one task in each
+  --context             comparisons that have no target as well: P2 and P3 with 1, 2, 8 and 16 threads, P6 with 1 task
   --rounds N            rounds of every contender, ${leastRounds} or more; default ${leastRounds}
   --seconds S           length of one contender's part of a round; default 1, of which some scenarios need less
   --quick               a look only: 2 rounds of 0.2 s, or what --rounds and --seconds say, and next to no warm-up
   --json FILE           writes the report as JSON
   --database-url URL    a PostgreSQL of yours; default DATABASE_URL, or an embedded one over its Unix socket
   --help                this text
+
+What is measured, and against what:
+
+  P1  connect + close in a worker; the pools that one thread can have: pg-pool, tarn, generic-pool, lightning-pool
+  P2  connect, query of 1 row, close; a pg.Pool in each thread with as many connections in all, PgBouncer in transaction mode
+  P3  the same with 200 rows
+  P4  the same with 8 tasks in each thread, which wait for each other; besides, ten times as many connections in own pools
+  P5  pool.query(), 32 tasks in each thread; the same rivals
+  P6  transport 'remote'; the same three steps by hand-written messages and by Comlink calls
+  P7  the coordinator's event loop, from 1 to 16 threads
+  P8  a worker killed in a query: how soon the next waiter has a connection
+  P9  a pool starved by leaked fairies: how soon one is reclaimed
 
 Contenders run interleaved, one at a time, after a warm-up of up to 5 s each. Figures are medians (least–greatest) over the rounds;
 a ratio is the median of the rounds' own ratios. A contender that is not to be had here is skipped, and what it was wanted for is

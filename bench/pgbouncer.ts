@@ -23,9 +23,11 @@ const oldest = [1, 18] as const
 /** Nobody listens there: the port is only a part of the socket's name. */
 const port = 6432
 
-/** On the PATH, or where Debian puts what only root should run. Undefined: not installed. */
-function locate(): Program | undefined {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
+/** The PATH, and where Debian puts what only root should run. */
+const usualFolders = (): readonly string[] => [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
+
+/** Undefined: not installed. */
+function locate(folders: readonly string[]): Program | undefined {
   const path = folders.map(folder => join(folder, 'pgbouncer')).find(isExecutable)
   if (path === undefined) return undefined
   const said = execFileSync(path, ['--version'], { encoding: 'utf8' })
@@ -41,14 +43,18 @@ function isExecutable(path: string): boolean {
   }
 }
 
-export const pgBouncerVersion = (): string => locate()?.version ?? 'not installed'
+export const pgBouncerVersion = (): string => locate(usualFolders())?.version ?? 'not installed'
 
 /**
  * Transaction mode, over a Unix socket on both sides where the database has one, run by a user who is not root, from a folder of its own
  * that goes with it. @throws {Unavailable} it is not installed, or too old.
  */
-export async function startPgBouncer(database: ClientConfig, connections: number): Promise<PgBouncer> {
-  const program = locate()
+export async function startPgBouncer(
+  database: ClientConfig,
+  connections: number,
+  folders: readonly string[] = usualFolders(),
+): Promise<PgBouncer> {
+  const program = locate(folders)
   if (program === undefined) throw new Unavailable('PgBouncer is not installed (apt-get install pgbouncer)')
   const [major = 0, minor = 0] = program.version.split('.').map(Number)
   if (major < oldest[0] || (major === oldest[0] && minor < oldest[1]))

@@ -21,7 +21,9 @@ export interface ScenarioResult extends Verdicts {
 }
 
 /** Each thread of each contender compiles for itself, at a quarter of the cycles each. */
-const warmUpSeconds = 5
+const defaultWarmUp = 5
+/** Nobody's first cycle is a measure of anything. */
+const leastWarmUp = 0.1
 
 /** Runs a scenario: all contenders stand ready, one runs at a time, each round begins with another, and the machine's moods hit all alike. */
 export async function runScenario(
@@ -59,13 +61,15 @@ async function measure(
   const measured = new Map<string, Measurement[]>([...contenders.keys()].map(name => [name, []]))
   const seconds = options.seconds * (scenario.length ?? 1)
   const plan: Plan = { seconds, tasks: terms.tasks, rows: terms.rows }
+  const warmUp = Math.max(leastWarmUp, options.warmUp * (scenario.warmUpSeconds ?? defaultWarmUp))
+  const turns = Math.ceil(warmUp / seconds)
+  const warmUpPlan = { ...plan, seconds: Math.min(seconds, warmUp) }
   // Interleaved too, and long: what is measured is the code once the compiler has done with it. No collection is forced between
   // rounds: V8 then throws away code that rests, and whoever has the most of it pays for all the others (measured: 2 × the time).
-  const turns = Math.max(1, Math.ceil((options.warmUp * (scenario.warmUpSeconds ?? warmUpSeconds)) / seconds))
   for (let turn = 0; turn < turns; turn++) {
     for (const [name, contender] of contenders) {
       onProgress?.(`warm-up ${turn + 1} of ${turns}: ${name}`)
-      await contender.run(plan)
+      await contender.run(warmUpPlan)
     }
   }
   for (let round = 0; round < rounds; round++) {
