@@ -10,7 +10,7 @@ export interface BenchDatabase {
 /** The user's own, or an embedded server, over its Unix socket where there is one. */
 export async function openDatabase(url: string | undefined): Promise<BenchDatabase> {
   if (url !== undefined) return { config: { connectionString: url }, close: async () => {} }
-  const server = await startPostgres()
+  const server = await startPostgres({ maxConnections: 400 })
   const { socketDir, port, connectionString } = server
   return {
     config:

@@ -6,8 +6,10 @@ export interface BenchOptions {
   readonly only: readonly string[]
   readonly rounds: number
   readonly seconds: number
-  /** Rounds before those that count. */
+  /** Of what a scenario wants of warm-up, this part. */
   readonly warmUp: number
+  /** Scenarios without a goal too. */
+  readonly context: boolean
   readonly json: string | undefined
   readonly databaseUrl: string | undefined
 }
@@ -15,21 +17,32 @@ export interface BenchOptions {
 /** Fewer rounds prove nothing. */
 const leastRounds = 5
 
-/** Each thread of each contender compiles for itself, at a quarter of the cycles each. */
-const warmUpSeconds = 5
-
 export const help = `npm run bench -- [options]
 
-  --only P2,P6          these targets of design.md, section 10; default all that there are
+  --only P2,P6          these targets; default P1 to P9
+  --context             comparisons that have no target as well: P2 and P3 with 1, 2, 8 and 16 threads, P6 with 1 task
   --rounds N            rounds of every contender, ${leastRounds} or more; default ${leastRounds}
-  --seconds S           length of one contender's part of a round; default 1
+  --seconds S           length of one contender's part of a round; default 1, of which some scenarios need less
   --quick               a look only: 2 rounds of 0.2 s, or what --rounds and --seconds say, and next to no warm-up
   --json FILE           writes the report as JSON
   --database-url URL    a PostgreSQL of yours; default DATABASE_URL, or an embedded one over its Unix socket
   --help                this text
 
-Contenders run interleaved, one at a time, after a warm-up of ${warmUpSeconds} s each. Figures are medians (least–greatest) over the rounds;
-a ratio is the median of the rounds' own ratios.`
+What is measured, and against what:
+
+  P1  connect + close in a worker; the pools that one thread can have: pg-pool, tarn, generic-pool, lightning-pool
+  P2  connect, query of 1 row, close; a pg.Pool in each thread with as many connections in all, PgBouncer in transaction mode
+  P3  the same with 200 rows
+  P4  the same with 8 tasks in each thread, which wait for each other; besides, ten times as many connections in own pools
+  P5  pool.query(), 32 tasks in each thread; the same rivals
+  P6  transport 'remote'; the same three steps by hand-written messages and by Comlink calls
+  P7  the coordinator's event loop, from 1 to 16 threads
+  P8  a worker killed in a query: how soon the next waiter has a connection
+  P9  a pool starved by leaked fairies: how soon one is reclaimed
+
+Contenders run interleaved, one at a time, after a warm-up of up to 5 s each. Figures are medians (least–greatest) over the rounds;
+a ratio is the median of the rounds' own ratios. A contender that is not to be had here is skipped, and what it was wanted for is
+reported as not measured: PgBouncer 1.18 or newer is looked for on the PATH and in /usr/sbin. By default a run takes 6 minutes.`
 
 /** @throws {Error} an option is unknown or out of range. */
 export function readOptions(args: readonly string[], known: readonly string[], env: NodeJS.ProcessEnv): BenchOptions {
@@ -40,12 +53,13 @@ export function readOptions(args: readonly string[], known: readonly string[], e
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       quick: { type: 'boolean', default: false },
+      context: { type: 'boolean', default: false },
       json: { type: 'string' },
       'database-url': { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   })
-  const { quick } = values
+  const { quick, context } = values
   const only = values.only?.split(',').map(each => each.trim().toUpperCase()) ?? []
   const stranger = only.find(each => !known.includes(each))
   if (stranger !== undefined) throw new Error(`--only: there is no '${stranger}'. There are ${known.join(', ')}.`)
@@ -55,6 +69,5 @@ export function readOptions(args: readonly string[], known: readonly string[], e
   const seconds = Number(values.seconds ?? (quick ? 0.2 : 1))
   if (!(seconds > 0 && seconds <= 3600)) throw new Error('--seconds must be a number above 0, 3600 at most.')
   const databaseUrl = values['database-url'] ?? (env.DATABASE_URL || undefined)
-  const warmUp = quick ? 1 : Math.ceil(warmUpSeconds / seconds)
-  return { help: values.help, only, rounds, seconds, warmUp, json: values.json, databaseUrl }
+  return { help: values.help, only, rounds, seconds, warmUp: quick ? 0 : 1, context, json: values.json, databaseUrl }
 }

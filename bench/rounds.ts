@@ -1,85 +1,84 @@
 import type { ClientConfig } from 'pg'
-import type { Contender, Measurement, Plan, Scenario } from './contender.ts'
-import type { ReportRatio, ReportRow } from './report.ts'
-import { spread } from './statistics.ts'
+import { type Contender, type Plan, type Scenario, Unavailable } from './contender.ts'
+import type { Goal } from './goals.ts'
+import type { Measurement } from './metrics.ts'
+import type { ReportRow } from './report.ts'
+import { judge, rowsOf, type Verdicts } from './verdicts.ts'
 
 export interface RoundOptions {
   readonly rounds: number
   readonly seconds: number
-  /** Rounds before those that count. */
+  /** Of what a scenario wants of warm-up, this part. */
   readonly warmUp: number
   /** Told what goes on. */
   readonly onProgress?: (text: string) => void
 }
 
-export interface ScenarioResult {
+export interface ScenarioResult extends Verdicts {
   readonly rows: readonly ReportRow[]
-  readonly ratios: readonly ReportRatio[]
+  /** Who did not take part, and why. */
+  readonly absent: ReadonlyMap<string, string>
 }
 
-const metrics = [
-  { key: 'cyclesPerSecond', metric: 'cycles/s', unit: 'cycles/s' },
-  { key: 'p50', metric: 'p50', unit: 'µs' },
-  { key: 'p99', metric: 'p99', unit: 'µs' },
-  { key: 'cpu', metric: 'cpu/cycle', unit: 'µs' },
-] as const satisfies readonly { readonly key: keyof Measurement; readonly metric: string; readonly unit: string }[]
+/** Each thread of each contender compiles for itself, at a quarter of the cycles each. */
+const defaultWarmUp = 5
+/** Nobody's first cycle is a measure of anything. */
+const leastWarmUp = 0.1
 
 /** Runs a scenario: all contenders stand ready, one runs at a time, each round begins with another, and the machine's moods hit all alike. */
 export async function runScenario(
   scenario: Scenario,
+  goals: readonly Goal[],
   database: ClientConfig,
   options: RoundOptions,
 ): Promise<ScenarioResult> {
-  const contenders = await scenario.open(database)
-  const plan: Plan = { seconds: options.seconds, tasks: scenario.tasks }
-  const measured = new Map<string, Measurement[]>(contenders.map(({ name }) => [name, []]))
+  const contenders = new Map<string, Contender>()
+  const absent = new Map<string, string>()
+  try {
+    for (const { name, open } of scenario.entrants) {
+      options.onProgress?.(`starting ${name}`)
+      try {
+        contenders.set(name, await open(database, scenario.terms))
+      } catch (error) {
+        if (!(error instanceof Unavailable)) throw error
+        absent.set(name, error.message)
+      }
+    }
+    const rounds = await measure(scenario, contenders, options)
+    const details = new Map([...contenders].flatMap(([name, { detail }]) => (detail ? [[name, detail]] : [])))
+    const measured = { rounds, absent, details }
+    return { absent, rows: rowsOf(scenario, measured), ...judge(scenario, goals, measured) }
+  } finally {
+    for (const contender of contenders.values()) await contender.close()
+  }
+}
+
+async function measure(
+  { terms, ...scenario }: Scenario,
+  contenders: ReadonlyMap<string, Contender>,
+  { rounds, onProgress, ...options }: RoundOptions,
+): Promise<Map<string, Measurement[]>> {
+  const measured = new Map<string, Measurement[]>([...contenders.keys()].map(name => [name, []]))
+  const seconds = options.seconds * (scenario.length ?? 1)
+  const plan: Plan = { seconds, tasks: terms.tasks, rows: terms.rows }
+  const warmUp = Math.max(leastWarmUp, options.warmUp * (scenario.warmUpSeconds ?? defaultWarmUp))
+  const turns = Math.ceil(warmUp / seconds)
+  const warmUpPlan = { ...plan, seconds: Math.min(seconds, warmUp) }
   // Interleaved too, and long: what is measured is the code once the compiler has done with it. No collection is forced between
   // rounds: V8 then throws away code that rests, and whoever has the most of it pays for all the others (measured: 2 × the time).
-  for (let turn = 0; turn < options.warmUp; turn++) {
-    for (const contender of contenders) {
-      options.onProgress?.(`warm-up ${turn + 1} of ${options.warmUp}: ${contender.name}`)
-      await contender.run(plan)
+  for (let turn = 0; turn < turns; turn++) {
+    for (const [name, contender] of contenders) {
+      onProgress?.(`warm-up ${turn + 1} of ${turns}: ${name}`)
+      await contender.run(warmUpPlan)
     }
   }
-  for (let round = 0; round < options.rounds; round++) {
-    for (const contender of rotated(contenders, round)) {
-      options.onProgress?.(`round ${round + 1} of ${options.rounds}: ${contender.name}`)
-      measured.get(contender.name)!.push(await contender.run(plan))
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, contender] of rotated([...contenders], round)) {
+      onProgress?.(`round ${round + 1} of ${rounds}: ${name}`)
+      measured.get(name)!.push(await contender.run(plan))
     }
   }
-  for (const contender of contenders) await contender.close()
-  return { rows: rowsOf(scenario, measured), ratios: ratiosOf(scenario, measured) }
+  return measured
 }
 
-const rotated = (contenders: readonly Contender[], by: number): Contender[] =>
-  contenders.map((_, index) => contenders[(index + by) % contenders.length]!)
-
-function rowsOf({ target, name }: Scenario, measured: ReadonlyMap<string, readonly Measurement[]>): ReportRow[] {
-  const scenario = `${target}: ${name}`
-  return [...measured].flatMap(([contender, rounds]) =>
-    metrics.map(({ key, metric, unit }) => {
-      const { median, min, max } = spread(rounds.map(round => round[key]))
-      return { scenario, contender, metric, unit, median, min, max, rounds: rounds.length }
-    }),
-  )
-}
-
-function ratiosOf(
-  { target, name: scenario, ratios }: Scenario,
-  measured: ReadonlyMap<string, readonly Measurement[]>,
-): ReportRatio[] {
-  return ratios.map(({ name, of, over, goal }) => {
-    const rivals = measured.get(over)!
-    const quotients = measured.get(of)!.map((round, index) => round.cyclesPerSecond / rivals[index]!.cyclesPerSecond)
-    const { median, min, max } = spread(quotients)
-    return {
-      target,
-      name: `${name}, ${scenario}`,
-      ratio: median,
-      min,
-      max,
-      goal,
-      met: goal === null ? null : median >= goal,
-    }
-  })
-}
+const rotated = <T>(all: readonly T[], by: number): T[] => all.map((_, index) => all[(index + by) % all.length]!)

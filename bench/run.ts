@@ -1,14 +1,12 @@
 import { writeFile } from 'node:fs/promises'
+import type { ClientConfig } from 'pg'
 import { openDatabase } from './database.ts'
+import { goals } from './goals.ts'
 import { machine, versions } from './machine.ts'
 import { type BenchOptions, help, readOptions } from './options.ts'
-import { type Report, type ReportRatio, type ReportRow, table, verdicts } from './report.ts'
+import { type Report, type ReportRatio, type ReportRow, type Skipped, table, verdicts } from './report.ts'
 import { runScenario } from './rounds.ts'
-import { ownPoolScenarios } from './scenarios/own-pools.ts'
-import { remoteScenarios } from './scenarios/remote.ts'
-
-const scenarios = [...ownPoolScenarios, ...remoteScenarios]
-const targets = [...new Set(scenarios.map(({ target }) => target))]
+import { scenarios, targets } from './scenarios.ts'
 
 const progress = (text: string): void => {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)
@@ -19,29 +17,39 @@ const named = (versions: object): string =>
     .map(([name, version]) => `${name} ${version}`)
     .join(', ')
 
-async function run({ only, rounds, seconds, warmUp, databaseUrl }: BenchOptions): Promise<Report> {
+async function run({ databaseUrl, ...options }: BenchOptions): Promise<Report> {
   const database = await openDatabase(databaseUrl)
   try {
     const head = { machine: machine(), versions: await versions(database.config) }
     const { processor, cores, system } = head.machine
     console.log(`${processor}, ${cores} cores, ${system}`)
     console.log(named(head.versions))
-    console.log(`${rounds} rounds of ${seconds} s; median (least–greatest)\n`)
-    const rows: ReportRow[] = []
-    const ratios: ReportRatio[] = []
-    for (const scenario of scenarios) {
-      if (only.length > 0 && !only.includes(scenario.target)) continue
-      const result = await runScenario(scenario, database.config, { rounds, seconds, warmUp, onProgress: progress })
-      progress('')
-      console.log(`${scenario.target}: ${scenario.name}\n${table(result.rows)}\n`)
-      rows.push(...result.rows)
-      ratios.push(...result.ratios)
-    }
-    console.log(verdicts(ratios))
-    return { ...head, rows, ratios }
+    console.log(`${options.rounds} rounds of ${options.seconds} s; median (least–greatest)\n`)
+    return { ...head, ...(await runAll(database.config, options)) }
   } finally {
     await database.close()
   }
+}
+
+async function runAll(
+  database: ClientConfig,
+  { only, context, ...pace }: Omit<BenchOptions, 'databaseUrl'>,
+): Promise<Pick<Report, 'rows' | 'ratios' | 'skipped'>> {
+  const rows: ReportRow[] = []
+  const ratios: ReportRatio[] = []
+  const skipped: Skipped[] = []
+  for (const scenario of scenarios) {
+    if (only.length > 0 && !only.includes(scenario.target)) continue
+    if (scenario.isContext && !context) continue
+    const result = await runScenario(scenario, goals[scenario.id] ?? [], database, { ...pace, onProgress: progress })
+    progress('')
+    console.log(`${scenario.target}: ${scenario.name}\n${table(result.rows, result.absent)}\n`)
+    rows.push(...result.rows)
+    ratios.push(...result.ratios)
+    skipped.push(...result.skipped)
+  }
+  console.log(verdicts(ratios, skipped))
+  return { rows, ratios, skipped }
 }
 
 function usage(): BenchOptions | undefined {

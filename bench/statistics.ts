@@ -17,3 +17,5 @@ export function spread(values: readonly number[]): Spread {
   const median = Number.isInteger(middle) ? (sorted[middle - 1]! + sorted[middle]!) / 2 : sorted[Math.floor(middle)]!
   return { median, min: sorted[0]!, max: sorted.at(-1)! }
 }
+
+export const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length

@@ -22,10 +22,12 @@ const ask = (request: (id: number) => BareRequest): Promise<unknown> =>
     port.postMessage(request(id))
   })
 
-answerRounds(async id => {
+answerRounds(async (id, rows, granted) => {
   const client = (await ask(request => ['checkout', request])) as number
+  granted()
   try {
-    checkAnswer(id, (await ask(request => ['query', request, client, question(id)])) as { rows: unknown[] })
+    const text = question(id, rows)
+    checkAnswer(id, rows, (await ask(request => ['query', request, client, text])) as { rows: unknown[] })
   } finally {
     port.postMessage(['close', client] satisfies BareRequest)
   }

@@ -8,10 +8,11 @@ import { answerRounds } from '../bench/thread.ts'
 const { port } = workerData as PortData
 const steps = wrap<ComlinkSteps>(endpointOf(port))
 
-answerRounds(async id => {
+answerRounds(async (id, rows, granted) => {
   const client = await steps.checkout()
+  granted()
   try {
-    checkAnswer(id, await steps.query(client, question(id)))
+    checkAnswer(id, rows, await steps.query(client, question(id, rows)))
   } finally {
     await steps.close(client)
   }

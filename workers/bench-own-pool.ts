@@ -7,10 +7,11 @@ import { answerRounds } from '../bench/thread.ts'
 const { database, max } = workerData as OwnPoolData
 const pool = new pg.Pool({ ...database, max })
 
-answerRounds(async id => {
+answerRounds(async (id, rows, granted) => {
   const client = await pool.connect()
+  granted()
   try {
-    checkAnswer(id, await client.query(question(id)))
+    checkAnswer(id, rows, await client.query(question(id, rows)))
   } finally {
     client.release()
   }

@@ -1,6 +1,5 @@
 import type { MessagePort } from 'node:worker_threads'
-import type { ClientConfig } from 'pg'
-import type { Contender } from '../contender.ts'
+import type { Entrant } from '../contender.ts'
 import { Crew } from '../crew.ts'
 import { Grants } from './grants.ts'
 
@@ -14,17 +13,19 @@ export type BareRequest =
 export type BareReply = readonly [id: number, failed: string | undefined, value: unknown]
 
 /** The three steps by messages written by hand for nothing else: what a careful user would write who needs no more than that. */
-export async function bareMessages(database: ClientConfig, threads: number, connections: number): Promise<Contender> {
-  const grants = await Grants.open(database, connections)
-  const crew = await Crew.startWithPorts('bench-bare', threads, port => serve(port, grants))
-  return {
-    name: 'bare messages',
-    run: plan => crew.run(plan),
-    async close() {
-      await crew.close()
-      await grants.close()
-    },
-  }
+export const bareMessages: Entrant = {
+  name: 'bare messages',
+  async open(database, { threads, connections }) {
+    const grants = await Grants.open(database, connections)
+    const crew = await Crew.startWithPorts('bench-bare', threads, port => serve(port, grants))
+    return {
+      run: plan => crew.run(plan),
+      async close() {
+        await crew.close()
+        await grants.close()
+      },
+    }
+  },
 }
 
 function serve(port: MessagePort, grants: Grants): void {

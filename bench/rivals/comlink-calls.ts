@@ -1,7 +1,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import { type Endpoint, expose } from 'comlink'
-import type { ClientConfig, QueryResult } from 'pg'
-import type { Contender } from '../contender.ts'
+import type { QueryResult } from 'pg'
+import type { Entrant } from '../contender.ts'
 import { Crew } from '../crew.ts'
 import { Grants } from './grants.ts'
 
@@ -16,23 +16,25 @@ export interface ComlinkSteps {
 export const endpointOf = (port: MessagePort): Endpoint => port as unknown as Endpoint
 
 /** The three steps by Comlink calls. */
-export async function comlinkCalls(database: ClientConfig, threads: number, connections: number): Promise<Contender> {
-  const grants = await Grants.open(database, connections)
-  const steps: ComlinkSteps = {
-    checkout: () => new Promise<number>(resolve => grants.take(resolve)),
-    async query(client, text) {
-      const { rows, rowCount, command, fields } = await grants.client(client).query(text)
-      return { rows, rowCount, command, fields }
-    },
-    close: client => grants.give(client),
-  }
-  const crew = await Crew.startWithPorts('bench-comlink', threads, port => expose(steps, endpointOf(port)))
-  return {
-    name: 'Comlink calls',
-    run: plan => crew.run(plan),
-    async close() {
-      await crew.close()
-      await grants.close()
-    },
-  }
+export const comlinkCalls: Entrant = {
+  name: 'Comlink calls',
+  async open(database, { threads, connections }) {
+    const grants = await Grants.open(database, connections)
+    const steps: ComlinkSteps = {
+      checkout: () => new Promise<number>(resolve => grants.take(resolve)),
+      async query(client, text) {
+        const { rows, rowCount, command, fields } = await grants.client(client).query(text)
+        return { rows, rowCount, command, fields }
+      },
+      close: client => grants.give(client),
+    }
+    const crew = await Crew.startWithPorts('bench-comlink', threads, port => expose(steps, endpointOf(port)))
+    return {
+      run: plan => crew.run(plan),
+      async close() {
+        await crew.close()
+        await grants.close()
+      },
+    }
+  },
 }

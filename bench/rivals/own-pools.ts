@@ -1,5 +1,5 @@
 import type { ClientConfig } from 'pg'
-import type { Contender } from '../contender.ts'
+import type { Entrant } from '../contender.ts'
 import { Crew } from '../crew.ts'
 import type { ThreadData } from '../thread.ts'
 
@@ -9,9 +9,19 @@ export interface OwnPoolData extends ThreadData {
   readonly max: number
 }
 
-/** Today's way: one `pg.Pool` in every thread, with as many connections in all. */
-export async function ownPools(database: ClientConfig, threads: number, connections: number): Promise<Contender> {
-  const max = connections / threads
-  const crew = await Crew.start('bench-own-pool', threads, { database, max } satisfies Omit<OwnPoolData, 'thread'>)
-  return { name: 'own pools', run: plan => crew.run(plan), close: () => crew.close() }
-}
+/** A `pg.Pool` of `max` in every thread, which runs a file of `workers/`. */
+export const poolsOf = (file: string, database: ClientConfig, threads: number, max: number): Promise<Crew> =>
+  Crew.start(file, threads, { database, max } satisfies Omit<OwnPoolData, 'thread'>)
+
+/** Today's way: one `pg.Pool` in every thread, with so many times the connections that the shared pool has in all. */
+const pools = (file: string, name: string, times: number): Entrant => ({
+  name,
+  open: (database, { threads, connections }) => poolsOf(file, database, threads, (connections * times) / threads),
+})
+
+export const ownPools = pools('bench-own-pool', 'own pools', 1)
+export const tenfoldPools = pools('bench-own-pool', 'own pools × 10', 10)
+
+/** The same with `pool.query()`. */
+export const ownQueries = pools('bench-own-query', 'own pools', 1)
+export const tenfoldQueries = pools('bench-own-query', 'own pools × 10', 10)
