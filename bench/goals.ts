@@ -50,4 +50,5 @@ export const goals: Readonly<Record<string, readonly Goal[]>> = {
   ],
   P8: [figure('p99 beyond it', atMost(10))],
   P9: [figure('longest to reclaim', atMost(100))],
+  'P9 in pieces': [figure('longest to reclaim', null)],
 }

@@ -6,7 +6,10 @@ import { attach, TimeoutError } from '../src/worker.ts'
 
 const { address, ballast } = workerData as LeakData
 const pool = await attach<Client>(address)
-const held = Array.from({ length: ballast }, (_, number) => ({ number, text: `number ${number}` }))
+const held = Array.from({ length: ballast.rows }, (_, id) => ({
+  id,
+  text: `row ${id} `.padEnd(ballast.characters, '.'),
+}))
 
 /** Used and forgotten: nothing refers to it when this has returned. */
 async function leak(): Promise<void> {

@@ -10,8 +10,14 @@ export interface LeakData {
   readonly address: ShareAddress
   /** More than any claim should take. */
   readonly patienceMs: number
-  /** Objects that a leaking thread holds besides, as threads do. */
-  readonly ballast: number
+  readonly ballast: Ballast
+}
+
+/** What a leaking thread holds besides, as threads do: a collection takes as long as there are objects to look at. */
+export interface Ballast {
+  readonly rows: number
+  /** In the text of each. */
+  readonly characters: number
 }
 
 /** In a round of a second. */
@@ -21,12 +27,11 @@ const claimsPerSecond = 4
 const restMs = 800
 
 /** Threads that forget to close what they check out, until nothing is left, and another one that wants a connection. */
-export const leakedFairies: Entrant = {
+export const leakedFairies = (ballast: Ballast): Entrant => ({
   name: 'fairypool',
   async open(database, { threads, connections }) {
     const pool = openSharedPool(database, connections, { collectOnStarvation: true })
-    // Ballast of 50 MB or so.
-    const data: LeakData = { address: pool.share(), patienceMs: 5000, ballast: 500_000 }
+    const data: LeakData = { address: pool.share(), patienceMs: 5000, ballast }
     const leakers = await Promise.all(Array.from({ length: threads - 1 }, () => Hand.start('bench-leaker', data)))
     const claimer = await Hand.start<string>('bench-claimer', data)
     const leakAll = async (): Promise<void> => {
@@ -56,4 +61,4 @@ export const leakedFairies: Entrant = {
       },
     }
   },
-}
+})
