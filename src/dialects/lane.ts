@@ -15,13 +15,18 @@ export interface Lane<C extends object = object> {
   readonly inTransaction: boolean
   /** True once the driver has found that the session is gone. */
   readonly isBroken: boolean
-  /** Told once, when it has. */
-  onBroken: (() => void) | undefined
+  /** Told once, when it has, and by what. */
+  onBroken: ((error: Error) => void) | undefined
+  /** This thread reads from now on. */
   attend(): void
+  /** Something is begun: this thread reads, and it and `holder` live until the lane is at rest. */
+  begin(holder: object): void
   /** Stops reading, at once. Only when it is at rest, or broken, or about to be closed. */
   rest(): void
-  /** The thread stays alive until the lane is at rest; with `always`, until it rests. */
-  keepAlive(always?: 'always'): void
+  /** Nothing was begun after all. */
+  letGo(): void
+  /** This thread reads, and lives, until the lane rests. */
+  hold(): void
   /** Settles when the lane is at rest, or broken. */
   settled(): Promise<void>
   peek(): Peek
@@ -29,7 +34,6 @@ export interface Lane<C extends object = object> {
   ping(): Promise<boolean>
   /** Asks the server to stop what the session runs; settles when the server has taken note. */
   cancel(): Promise<void>
-  isDisconnect(error: unknown): boolean
   cursor(args: readonly unknown[]): Promise<BatchReader>
   /** Closes this thread's descriptor; the session lives on in the others. */
   close(): void

@@ -6,7 +6,7 @@ import { abandon } from './pg-abandon.ts'
 import { inside } from './pg-inside.ts'
 import { loginOf } from './pg-login.ts'
 import { isAtRest, settled } from './pg-settled.ts'
-import { type PgSocket, socketOf } from './pg-socket.ts'
+import { handleOf, type PgSocket, socketOf } from './pg-socket.ts'
 
 /** What a thread must know to go on with a session: no password is in it. */
 export interface PgFacts {
@@ -31,8 +31,7 @@ function obstacleOf(config: ClientConfig): string | undefined {
 }
 
 function fdOf(socket: PgSocket): number {
-  const { fd } = (socket as unknown as { readonly _handle: { readonly fd?: number } | null })._handle ?? {}
-  return fd ?? -1
+  return handleOf(socket)?.fd ?? -1
 }
 
 function offer(client: Client): Offer | undefined {

@@ -32,6 +32,7 @@ export interface PgConnection {
   describe(message: { readonly type: string; readonly name?: string }, more?: boolean): void
   close(message: { readonly type: string; readonly name?: string }, more?: boolean): void
   on(event: 'parameterStatus', listener: (message: ParameterStatus) => void): void
+  on(event: 'errorMessage', listener: (error: Error) => void): void
 }
 
 /** A setting of the session that the server reports. */

@@ -21,24 +21,25 @@ class PgLane implements Lane<Client> {
   readonly #socket: PgSocket
   readonly #descriptor: number
   readonly #peek: (descriptor: number) => Peek
-  #hold: 'none' | 'until at rest' | 'always' = 'none'
+  #hold: 'none' | 'until at rest' | 'until it rests' = 'none'
+  // biome-ignore lint/correctness/noUnusedPrivateClassMembers: it is there to be held, not to be read
+  #holder: object | undefined
   #isBroken = false
-  onBroken: (() => void) | undefined
+  onBroken: ((error: Error) => void) | undefined
 
   constructor(connection: Client, socket: PgSocket, descriptor: number, peek: (descriptor: number) => Peek) {
     this.connection = connection
     this.#socket = socket
     this.#descriptor = descriptor
     this.#peek = peek
-    const broken = (): void => {
-      if (this.#isBroken) return
-      this.#isBroken = true
-      this.onBroken?.()
-    }
-    connection.on('error', broken)
-    connection.once('end', broken)
+    // The server's last word comes as the answer to a statement: heard here before its caller is told.
+    inside(connection).connection.on('errorMessage', error => {
+      if (isPgDisconnect(error)) this.#broken(error)
+    })
+    connection.on('error', error => this.#broken(error))
+    connection.once('end', () => this.#broken(new Error('Connection terminated unexpectedly')))
     connection.on('drain', () => {
-      if (this.#hold === 'until at rest') this.#letGo()
+      if (this.#hold === 'until at rest') this.letGo()
     })
   }
 
@@ -65,15 +66,31 @@ class PgLane implements Lane<Client> {
   rest(): void {
     if (!this.#socket.isReading) return
     this.#socket.rest()
-    if (this.#hold !== 'none') this.#letGo()
+    this.letGo()
     // What the last holder wanted to hear of is nobody's business any more.
     if (this.connection.listenerCount('notification') > 0) this.connection.removeAllListeners('notification')
     if (this.connection.listenerCount('notice') > 0) this.connection.removeAllListeners('notice')
   }
 
-  keepAlive(always?: 'always'): void {
+  begin(holder: object): void {
+    this.attend()
+    this.#holder = holder
+    if (this.#hold !== 'none') return
+    this.#hold = 'until at rest'
+    this.#socket.ref()
+  }
+
+  hold(): void {
+    this.attend()
     if (this.#hold === 'none') this.#socket.ref()
-    if (this.#hold !== 'always') this.#hold = always ?? 'until at rest'
+    this.#hold = 'until it rests'
+  }
+
+  letGo(): void {
+    this.#holder = undefined
+    if (this.#hold === 'none') return
+    this.#hold = 'none'
+    this.#socket.unref()
   }
 
   async settled(): Promise<void> {
@@ -85,8 +102,7 @@ class PgLane implements Lane<Client> {
   }
 
   async ping(): Promise<boolean> {
-    this.attend()
-    this.keepAlive()
+    this.begin(this)
     try {
       await this.connection.query('')
       return true
@@ -100,10 +116,6 @@ class PgLane implements Lane<Client> {
     return cancel(inside(this.connection))
   }
 
-  isDisconnect(error: unknown): boolean {
-    return isPgDisconnect(error)
-  }
-
   cursor(args: readonly unknown[]): Promise<BatchReader> {
     return readPgCursor(this.connection, args)
   }
@@ -114,9 +126,10 @@ class PgLane implements Lane<Client> {
     this.#socket.destroy()
   }
 
-  #letGo(): void {
-    this.#hold = 'none'
-    this.#socket.unref()
+  #broken(error: Error): void {
+    if (this.#isBroken) return
+    this.#isBroken = true
+    this.onBroken?.(error)
   }
 }
 

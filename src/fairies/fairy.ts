@@ -34,7 +34,7 @@ let depthOf: (fairy: ConnectionFairy, by: number) => number
  * One registry for the thread, never itself unreachable: a registry that is collected never fires.
  */
 const lost = new FinalizationRegistry<Loan<object>>(loan => {
-  if (!loan.isValid) return
+  if (!loan.isOut) return
   const ended = loan.end('collected')
   if (ended instanceof Promise) ended.catch(() => {})
 })
@@ -171,7 +171,7 @@ export class ConnectionFairy<C extends object = object> implements AsyncDisposab
   }
 
   #left(): void {
-    if (!this.isValid) lost.unregister(this.#loan)
+    if (!this.#loan.isOut) lost.unregister(this.#loan)
   }
 }
 

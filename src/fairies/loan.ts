@@ -24,6 +24,8 @@ export interface Loan<C extends object> {
   readonly generation: number
   /** True until the connection has been given back, invalidated or lost. */
   readonly isValid: boolean
+  /** True until the loan has ended: it must be ended even if its connection is found to be gone. */
+  readonly isOut: boolean
   /** The driver's own object, where this thread has it. */
   readonly connection: C | undefined
   readonly info: InfoMap | undefined

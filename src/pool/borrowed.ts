@@ -44,6 +44,10 @@ export abstract class Borrowed<C extends object> {
     return this.state === 'detached' || this.tenure.isCurrent
   }
 
+  get isOut(): boolean {
+    return this.isValid
+  }
+
   get connection(): C | undefined {
     return this.state === 'ended' ? undefined : this.lent
   }

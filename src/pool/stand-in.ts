@@ -26,6 +26,10 @@ export class StandIn<C extends object> implements Loan<C> {
     this.#record = record
   }
 
+  get isOut(): boolean {
+    return false
+  }
+
   get isValid(): boolean {
     return true
   }

@@ -1,14 +1,13 @@
 import { threadId } from 'node:worker_threads'
 import { within } from '../base/deadlines.ts'
 import { InvalidRequestError, TimeoutError } from '../base/errors.ts'
-import type { MaybePromise } from '../base/maybe-async.ts'
+import { ignore, type MaybePromise } from '../base/maybe-async.ts'
 import type { BatchReader } from '../dialects/dialect.ts'
 import type { Lane } from '../dialects/lane.ts'
 import { Calls } from '../fairies/calls.ts'
 import { warnInFlight, warnLost } from '../observe/checkout-warnings.ts'
 import type { CheckoutTrace } from '../observe/trace.ts'
-import { kind, type RemoteEnd } from '../protocol/messages.ts'
-import { toWireError } from '../protocol/wire-error.ts'
+import type { RemoteEnd } from '../protocol/messages.ts'
 import { slotFlag } from '../slots/layout.ts'
 import { slotOfLease } from '../slots/state.ts'
 import { checkMethod } from '../transports/allowed.ts'
@@ -18,9 +17,8 @@ import type { Wire } from './wire.ts'
 /** A lease of a connection whose driver this thread runs itself (transport `direct`): its members are the real driver's. */
 export class DirectLease<C extends object> extends Lease<C> {
   readonly #lane: Lane<C>
+  /** Its cursors; made at the first. */
   #calls: Calls | undefined
-  /** A call of it has found the connection gone, and the coordinator has been told. */
-  #isReported = false
 
   constructor(wire: Wire, lease: number, trace: CheckoutTrace | undefined, lane: Lane<C>) {
     super(wire, lease, trace)
@@ -28,14 +26,13 @@ export class DirectLease<C extends object> extends Lease<C> {
   }
 
   override get isValid(): boolean {
-    return !this.#isReported && super.isValid
+    return this.isOut && !this.#lane.isBroken
   }
 
   /** Whoever has the driver itself may do anything with it: the thread stays alive for it until the lease ends. */
   override get connection(): C | undefined {
     if (!this.isValid) return undefined
-    this.#lane.attend()
-    this.#lane.keepAlive('always')
+    this.#lane.hold()
     return this.#lane.connection
   }
 
@@ -49,12 +46,13 @@ export class DirectLease<C extends object> extends Lease<C> {
 
   override async read(args: readonly unknown[]): Promise<BatchReader> {
     this.checkAlive()
-    const lane = this.#use()
-    const reader = await lane.cursor(args)
+    this.#lane.begin(this)
+    const reader = await this.#lane.cursor(args)
     // The lease may have ended while the cursor was being opened; then nobody would close it.
     if (!this.isValid) await reader.close()
     this.checkAlive()
-    return this.#counted().add(reader)
+    this.#calls ??= new Calls({ failed: ignore, quiet: ignore })
+    return this.#calls.add(reader)
   }
 
   override end(reason: RemoteEnd): MaybePromise<void> {
@@ -103,7 +101,7 @@ export class DirectLease<C extends object> extends Lease<C> {
         timeoutMs: closeTimeoutMs,
       })
     const lane = this.#lane
-    if ((this.#calls?.inFlight ?? 0) > 0) warnInFlight(this.trace, threadId, closeTimeoutMs)
+    if (this.#calls?.isQuiet !== false) warnInFlight(this.trace, threadId, closeTimeoutMs)
     try {
       await this.#calls?.quieten(closeTimeoutMs, late)
       await within(lane.settled(), closeTimeoutMs, late)
@@ -121,28 +119,15 @@ export class DirectLease<C extends object> extends Lease<C> {
     } catch (error) {
       return Promise.reject(error)
     }
-    const lane = this.#use()
-    const result = this.#counted().run(lane.connection, method, args, fairy)
-    if (!lane.isAtRest) lane.keepAlive()
-    // A driver that returns itself for chaining must not hand out what is behind the fairy.
-    return result === lane.connection ? (fairy as { readonly proxy?: unknown }).proxy : result
-  }
-
-  #use(): Lane<C> {
-    this.#lane.attend()
-    return this.#lane
-  }
-
-  #counted(): Calls {
-    this.#calls ??= new Calls({ failed: error => this.#failed(error), quiet: () => {} })
-    return this.#calls
-  }
-
-  /** The first user of a broken generation reports it for all. */
-  #failed(error: unknown): void {
-    if (this.wire.lost || !this.isValid || !this.#lane.isDisconnect(error)) return
-    this.#isReported = true
-    this.wire.caller.tell([kind.failed, this.lease, toWireError(error)])
+    const lane = this.#lane
+    lane.begin(fairy)
+    try {
+      const result = Reflect.apply(method, lane.connection, args)
+      // A driver that returns itself for chaining must not hand out what is behind the fairy.
+      return result === lane.connection ? (fairy as { readonly proxy?: unknown }).proxy : result
+    } finally {
+      if (lane.isAtRest) lane.letGo()
+    }
   }
 
   /** As in every worker: a member of a closed fairy is a method that rejects. */

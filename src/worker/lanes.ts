@@ -5,9 +5,10 @@ import { StaleLeaseError } from '../base/errors.ts'
 import type { Offer } from '../dialects/dialect.ts'
 import type { Lane, LaneModule } from '../dialects/lane.ts'
 import { kind, type Welcome } from '../protocol/messages.ts'
+import { toWireError } from '../protocol/wire-error.ts'
 import { slotFlag } from '../slots/layout.ts'
 import type { SlotTable } from '../slots/slot-table.ts'
-import { slotOfLease, wordOfLease } from '../slots/state.ts'
+import { isLeased, leaseId, sessionOf, slotOfLease, wordOfLease } from '../slots/state.ts'
 import type { RemoteCaller } from '../transports/remote-caller.ts'
 
 /** How this thread reaches the connection in one slot. `lane` undefined: the coordinator runs the driver. */
@@ -147,10 +148,17 @@ export class Lanes {
     const descriptor = offer === undefined ? -1 : this.#duplicate(lease, offer)
     if (descriptor === -1) return undefined
     const lane = await this.#module.openLane(descriptor, offer?.facts, this.#descriptors.peek)
-    lane.onBroken = () => {
-      if (this.#table.generation(slot) === generation) this.#table.mark(slot, slotFlag.lost)
-    }
+    lane.onBroken = error => this.#broken(slot, generation, error)
     return lane
+  }
+
+  /** The first user of a broken generation reports it for all. */
+  #broken(slot: number, generation: number, error: Error): void {
+    if (this.#table.generation(slot) !== generation) return
+    this.#table.mark(slot, slotFlag.lost)
+    const word = this.#table.word(slot)
+    const isOurs = isLeased(word) && sessionOf(word) === this.#welcome.session
+    if (isOurs) this.#caller.tell([kind.failed, leaseId(slot, word), toWireError(error)])
   }
 
   /**

@@ -34,9 +34,13 @@ export abstract class Lease<C extends object> implements Loan<C>, InFlight {
   abstract end(reason: RemoteEnd): MaybePromise<void>
 
   /** Read from the slot itself: an invalidation by the coordinator is seen at once, without a message. */
-  get isValid(): boolean {
+  get isOut(): boolean {
     if (this.state === 'ended' || this.wire.lost) return false
     return this.state === 'detached' || this.isCurrent
+  }
+
+  get isValid(): boolean {
+    return this.isOut
   }
 
   /** True as long as the slot is lent by just this lease. */

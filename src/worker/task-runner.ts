@@ -20,7 +20,7 @@ export async function runTask({ filename, name, overlap, task }: TaskEnvelope): 
 
 function giveBack(scope: TaskScope, filename: string): void {
   for (const loan of scope) {
-    if (!loan.isValid) continue
+    if (!loan.isOut) continue
     warnOnce(
       'FAIRYPOOL_TASK_LEFT_OPEN',
       filename,
