@@ -189,6 +189,8 @@ describe('a fairy is kept by', () => {
     const pool = pgPool(3)
     const watch = new LeaseWatch(pool)
     const worker = startWorker()
+    // The read waits for it, however long the rest takes.
+    await view.query('select pg_advisory_lock(7)')
     await worker.run(async ({ attach, keep }) => {
       const conn = await (await attach<Client>()).connect()
       const cursor = keep(
@@ -197,9 +199,10 @@ describe('a fairy is kept by', () => {
       )
       await cursor.next()
       const other = await (await attach<Client>()).connect()
-      keep('read', other.cursor("select 'slept' as word from pg_sleep(0.5)").next())
+      keep('read', other.cursor("select 'read' as word from pg_advisory_lock(7)").next())
     })
     await provesThatNothingElseIsLost(worker, watch)
+    await view.query('select pg_advisory_unlock(7)')
     const seen = await worker.run(async ({ kept, drop }) => {
       const cursor = kept<RowCursor<{ n: number }>>('cursor')
       const rows = [await cursor.next(), await cursor.next(), await kept<Promise<unknown>>('read')]
@@ -207,7 +210,7 @@ describe('a fairy is kept by', () => {
       drop('read')
       return rows
     })
-    expect(seen).toMatchObject([{ value: { n: 2 } }, { value: { n: 3 } }, { value: { word: 'slept' } }])
+    expect(seen).toMatchObject([{ value: { n: 2 } }, { value: { n: 3 } }, { value: { word: 'read' } }])
     await collectedUntil(worker, watch).toEqual(['collected', 'collected', 'collected'])
     await eventually(() => pool.status().checkedout).toBe(0)
     expect((await pool.use(conn => conn.query('select 1 as one'))).rows).toEqual([{ one: 1 }])
