@@ -65,6 +65,7 @@ export class Session {
       closed,
     }
     this.#mailbox = new Mailbox<Reply, Request>(port, owner, 'immediate')
+    pool.starvation?.join(borrower, () => this.#mailbox.post([kind.collect]))
   }
 
   /** Settles when the thread is gone, or has left, and all that it held has been taken back. */
@@ -141,6 +142,8 @@ export class Session {
         return this.#lease(request[2]).callee.read(request[1], request[3], request[4])
       case kind.release:
         return this.#holdings.find(request[1])?.callee.release(request[2])
+      case kind.collected:
+        return this.#pool.starvation?.collected(this.borrower.session, { reclaimed: request[1], pauseMs: request[2] })
       case kind.control:
         this.#controlPort = request[1]
         return exposeControl(

@@ -28,6 +28,7 @@ import type { ConnectionRecord } from './record.ts'
 import { Records } from './records.ts'
 import { type Borrower, CheckoutRequest } from './request.ts'
 import { type ShareAddress, type ShareOptions, sharing } from './sharing.ts'
+import type { Starvation } from './starvation.ts'
 import { stubDialect } from './stub-dialect.ts'
 import { holdersOf, timeoutError } from './timeout-report.ts'
 
@@ -46,6 +47,7 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
   /** @internal */ readonly firstConnect: FirstConnect<C> = new FirstConnect<C>(this)
   /** @internal Connections that have left the pool and are not closed yet; held, so that the loss of their fairy closes them. */
   readonly detached: Set<Checkout<C>> = new Set()
+  /** @internal With `collectOnStarvation`, where callers wait for places. */ starvation: Starvation | undefined
   /** @internal The latest failure to open: the cause of a timeout. */
   lastConnectError: Error | undefined
   protected readonly options: PoolOptions<C>

@@ -30,6 +30,8 @@ export const kind = {
   notice: 18,
   handle: 19,
   rows: 20,
+  collect: 21,
+  collected: 22,
 } as const
 
 /** How a worker can end a lease. */
@@ -67,6 +69,8 @@ export type Request =
   | readonly [kind: typeof kind.read, id: number, lease: number, target: number, what: 'read' | 'close']
   /** Nobody refers to this handle any more. */
   | readonly [kind: typeof kind.release, lease: number, target: number]
+  /** I have collected my garbage, as you asked: so many of my fairies were forgotten, and I stood still for so long. */
+  | readonly [kind: typeof kind.collected, reclaimed: number, pauseMs: number]
   /** Here is a port for the control plane. */
   | readonly [kind: typeof kind.control, port: MessagePort]
 
@@ -76,6 +80,8 @@ export type Reply =
   | readonly [kind: typeof kind.grant, id: number, lease: number, isOffer: boolean]
   /** Nobody waited in your thread when it was your turn: ask again when somebody does. `id` 0: look whether you need another. */
   | readonly [kind: typeof kind.dismissed, id: number]
+  /** Callers starve, and you hold connections: collect your garbage, and say so. */
+  | readonly [kind: typeof kind.collect]
   /** The pool is shared no more. Close the port when you have read this. */
   | readonly [kind: typeof kind.bye]
   | readonly [kind: typeof kind.answer, id: number, value: unknown, buffers: readonly Uint8Array[] | undefined]

@@ -83,7 +83,10 @@ export class RemoteLease<C extends object> implements Loan<C>, InFlight {
     const { lost, caller, lessee, table } = this.#wire
     const isLent = this.#state === 'lent'
     const answered = reason === 'closed' && (!table.has(tableFlag.fastCheckin) || !isLent)
-    if (reason === 'collected') warnLost(this.#trace)
+    if (reason === 'collected') {
+      this.#wire.forgotten++
+      warnLost(this.#trace)
+    }
     this.#state = 'ended'
     if (lost) return
     // What is still in flight may open a transaction: then the coordinator must see how it ends.
