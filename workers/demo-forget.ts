@@ -1,8 +1,8 @@
-import { setImmediate as turn } from 'node:timers/promises'
 import { threadId } from 'node:worker_threads'
 import type { Client } from 'pg'
 import { monotonicMs } from '../src/base/clock.ts'
-import { type ForgetTask, type Forgotten, garbageCollector } from '../src/cli/forgetful.ts'
+import { collectGarbage } from '../src/base/garbage.ts'
+import type { ForgetTask, Forgotten } from '../src/cli/forgetful.ts'
 import { attach, type Fairy, type PoolClient } from '../src/worker.ts'
 
 const warnings: string[] = []
@@ -18,13 +18,9 @@ export async function end(task: ForgetTask): Promise<Forgotten> {
 /** Loses its connection, in the middle of a transaction, and goes on until the pool has everything back. */
 export async function drop(task: ForgetTask): Promise<Forgotten> {
   const pool = await attach<Client>()
-  const collectGarbage = garbageCollector()
   await spoil(pool, task)
   const at = monotonicMs()
-  while ((await pool.status()).checkedout > 0 && monotonicMs() < at + 5000) {
-    collectGarbage()
-    await turn()
-  }
+  while ((await pool.status()).checkedout > 0 && monotonicMs() < at + 5000) await collectGarbage()
   return { threadId, at, warnings }
 }
 

@@ -1,6 +1,3 @@
-import v8 from 'node:v8'
-import vm from 'node:vm'
-
 /** What a task that forgets its connection is asked. */
 export interface ForgetTask {
   readonly schema: string
@@ -15,10 +12,4 @@ export interface Forgotten {
   readonly at: number
   /** Process warnings that this thread has heard until now. */
   readonly warnings: readonly string[]
-}
-
-/** A full collection, without a flag on the command line. */
-export function garbageCollector(): () => void {
-  v8.setFlagsFromString('--expose-gc')
-  return vm.runInNewContext('gc') as () => void
 }

@@ -79,6 +79,7 @@ export class Session {
       closed,
     }
     this.#mailbox = new Mailbox<Reply, Request>(port, owner, 'immediate')
+    pool.starvation?.join(borrower, () => this.#mailbox.post([kind.collect]))
   }
 
   /** Settles when the thread is gone, or has left, and all that it held has been taken back. */
@@ -162,6 +163,8 @@ export class Session {
         return this.#mailbox.post([kind.answer, request[1], this.#lease(request[2]).checkout.offer(), undefined])
       case kind.failed:
         return this.#holdings.find(request[1])?.checkout.callFailed(fromWireError(request[2]))
+      case kind.collected:
+        return this.#pool.starvation?.collected(this.borrower.session, { reclaimed: request[1], pauseMs: request[2] })
       case kind.control:
         this.#controlPort = request[1]
         return exposeControl(

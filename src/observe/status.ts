@@ -9,6 +9,10 @@ export interface PoolCounts {
   readonly checkedout: number
   /** Callers that wait for a connection. */
   readonly waiting: number
+  /** Full garbage collections that threads have made because callers starved (option `collectOnStarvation`). */
+  readonly collections?: number
+  /** Forgotten connections that have come home by them. */
+  readonly reclaimed?: number
 }
 
 /** How one attached thread reaches its connections. */
@@ -27,12 +31,14 @@ export class PoolStatus implements PoolCounts {
   readonly overflow: number
   readonly checkedout: number
   readonly waiting: number
+  readonly collections: number
+  readonly reclaimed: number
   /** The class of a pool whose counts say little: as a string, it is that. */
   readonly #label: string | undefined
   readonly #transports: readonly TransportInUse[]
 
   constructor(
-    { poolSize, checkedin, overflow, checkedout, waiting }: PoolCounts,
+    { poolSize, checkedin, overflow, checkedout, waiting, ...starved }: PoolCounts,
     label?: string,
     transports: Iterable<TransportInUse> = [],
   ) {
@@ -43,6 +49,8 @@ export class PoolStatus implements PoolCounts {
     this.overflow = overflow
     this.checkedout = checkedout
     this.waiting = waiting
+    this.collections = starved.collections ?? 0
+    this.reclaimed = starved.reclaimed ?? 0
   }
 
   get label(): string | undefined {
@@ -57,6 +65,7 @@ export class PoolStatus implements PoolCounts {
   toString(): string {
     if (this.#label !== undefined) return this.#label
     const { poolSize, checkedin, overflow, checkedout, waiting } = this
-    return `poolSize ${poolSize}, checkedin ${checkedin}, overflow ${overflow}, checkedout ${checkedout}, waiting ${waiting}`
+    const counts = `poolSize ${poolSize}, checkedin ${checkedin}, overflow ${overflow}, checkedout ${checkedout}, waiting ${waiting}`
+    return this.collections === 0 ? counts : `${counts}, collections ${this.collections}, reclaimed ${this.reclaimed}`
   }
 }

@@ -15,7 +15,7 @@ export abstract class Borrowed<C extends object> {
   abstract readonly tenure: Tenure
   readonly trace: CheckoutTrace | undefined
   protected readonly pool: Pool<C>
-  protected readonly calls: Calls
+  readonly calls: Calls
   protected attendance: Attendance<C> | undefined
   protected state: 'lent' | 'detached' | 'ended' = 'lent'
   /** Something of it stays here as long as it lasts: a result that could not travel. */

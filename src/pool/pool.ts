@@ -29,6 +29,7 @@ import type { ConnectionRecord } from './record.ts'
 import { Records } from './records.ts'
 import { type Borrower, CheckoutRequest } from './request.ts'
 import { type ShareAddress, type ShareOptions, sharing } from './sharing.ts'
+import type { Starvation } from './starvation.ts'
 import { stubDialect } from './stub-dialect.ts'
 import { holdersOf, timeoutError } from './timeout-report.ts'
 
@@ -48,10 +49,10 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
   /** @internal Connections that have left the pool and are not closed yet; held, so that the loss of their fairy closes them. */
   readonly detached: Set<Checkout<C>> = new Set()
   /** @internal True once threads may run the driver themselves. See `beginHandovers`. */ handsOver = false
-  /** @internal How each attached thread reaches its connections. The floor above keeps it. */
-  readonly transports: Set<TransportInUse> = new Set()
-  /** @internal The latest failure to open: the cause of a timeout. */
-  lastConnectError: Error | undefined
+  /** @internal How each attached thread reaches its connections. */ readonly transports: Set<TransportInUse> =
+    new Set()
+  /** @internal With `collectOnStarvation`, where callers wait for places. */ starvation: Starvation | undefined
+  /** @internal The latest failure to open: the cause of a timeout. */ lastConnectError: Error | undefined
   protected readonly options: PoolOptions<C>
   readonly #local: ThreadLocal<C> | undefined
   readonly #self: Borrower = { session: 0, threadId }

@@ -7,6 +7,7 @@ import { Pool } from './pool.ts'
 import type { ConnectionRecord } from './record.ts'
 import { isHome } from './records.ts'
 import { type CheckoutRequest, notNeeded } from './request.ts'
+import { Starvation } from './starvation.ts'
 import { type Waiter, Waiters } from './waiters.ts'
 
 /**
@@ -14,10 +15,14 @@ import { type Waiter, Waiters } from './waiters.ts'
  * Callers wait in the order of their arrival, and a connection that comes free is handed to the first of them (no barging).
  */
 export class QueuePool<C extends object = object> extends Pool<C> {
-  readonly #waiters = new Waiters<C>(() => this.slots)
+  readonly #waiters = new Waiters<C>(
+    () => this.slots,
+    isAnybody => this.starvation?.watch(isAnybody),
+  )
 
   constructor(options: PoolOptions<C>) {
     super(options, ({ poolSize, maxOverflow }) => (maxOverflow < 0 ? 'growing' : poolSize + maxOverflow))
+    if (this.settings.collectOnStarvation) this.starvation = new Starvation(this as unknown as Pool<object>)
   }
 
   override status(): PoolStatus {
@@ -31,6 +36,7 @@ export class QueuePool<C extends object = object> extends Pool<C> {
       overflow: poolSize === 0 ? 0 : total - poolSize,
       checkedout: total - checkedin,
       waiting: this.#waiters.count,
+      ...this.starvation?.counts,
     }
     return new PoolStatus(counts, undefined, this.transports)
   }

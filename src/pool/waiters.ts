@@ -1,3 +1,4 @@
+import { ignore } from '../base/maybe-async.ts'
 import type { SlotTable } from '../slots/slot-table.ts'
 import type { ConnectionRecord } from './record.ts'
 
@@ -23,11 +24,14 @@ interface Entry<C extends object> {
 export class Waiters<C extends object> {
   readonly #slots: () => SlotTable
   readonly #bySession = new Map<number, Map<Waiter<C>, Entry<C>>>()
+  readonly #onChange: (isAnybody: boolean) => void
   #arrivals = 0
   #size = 0
 
-  constructor(slots: () => SlotTable) {
+  /** `onChange` is told when somebody begins to wait and when nobody does any more. */
+  constructor(slots: () => SlotTable, onChange: (isAnybody: boolean) => void = ignore) {
     this.#slots = slots
+    this.#onChange = onChange
   }
 
   add(waiter: Waiter<C>): void {
@@ -87,5 +91,6 @@ export class Waiters<C extends object> {
     slots.waiters = this.#size
     slots.sessions.addAsks(session, by)
     if (session === 0) slots.sessions.setWaiting(0, queue.size)
+    if (this.#size === Math.max(0, by)) this.#onChange(by === 1)
   }
 }

@@ -33,6 +33,8 @@ export const kind = {
   transport: 21,
   handover: 22,
   failed: 23,
+  collect: 24,
+  collected: 25,
 } as const
 
 /** How a worker can end a lease. */
@@ -79,6 +81,8 @@ export type Request =
   | readonly [kind: typeof kind.handover, id: number, lease: number]
   /** A call that I have made by myself has failed, and it looks as if the connection were gone. */
   | readonly [kind: typeof kind.failed, lease: number, error: WireError]
+  /** I have collected my garbage, as you asked: so many of my fairies were forgotten, and I stood still for so long. */
+  | readonly [kind: typeof kind.collected, reclaimed: number, pauseMs: number]
   /** Here is a port for the control plane. */
   | readonly [kind: typeof kind.control, port: MessagePort]
 
@@ -88,6 +92,8 @@ export type Reply =
   | readonly [kind: typeof kind.grant, id: number, lease: number, isOffer: boolean]
   /** Nobody waited in your thread when it was your turn: ask again when somebody does. `id` 0: look whether you need another. */
   | readonly [kind: typeof kind.dismissed, id: number]
+  /** Callers starve, and you hold connections: collect your garbage, and say so. */
+  | readonly [kind: typeof kind.collect]
   /** The pool is shared no more. Close the port when you have read this. */
   | readonly [kind: typeof kind.bye]
   | readonly [kind: typeof kind.answer, id: number, value: unknown, buffers: readonly Uint8Array[] | undefined]

@@ -18,6 +18,8 @@ export interface CallerOwner {
   refused(id: number, error: unknown): void
   dismissed(id: number): void
   noticed(notice: PoolNotice): void
+  /** This thread is to collect its garbage, and to say when it has. */
+  collect(): void
   /** What stands for a result that has stayed on the coordinator under the number `target`. */
   stayed(lease: number, target: number, pinned: object): unknown
   lost(error: CoordinatorLostError): void
@@ -108,6 +110,8 @@ export class RemoteCaller {
         return this.#owner.dismissed(reply[1])
       case kind.notice:
         return this.#owner.noticed(reply[1])
+      case kind.collect:
+        return this.#owner.collect()
       case kind.bye:
         this.#closed()
         return this.#mailbox.close()

@@ -5,7 +5,7 @@ import { ignore, type MaybePromise } from '../base/maybe-async.ts'
 import type { BatchReader } from '../dialects/dialect.ts'
 import type { Lane } from '../dialects/lane.ts'
 import { Calls } from '../fairies/calls.ts'
-import { warnInFlight, warnLost } from '../observe/checkout-warnings.ts'
+import { warnInFlight } from '../observe/checkout-warnings.ts'
 import type { CheckoutTrace } from '../observe/trace.ts'
 import type { RemoteEnd } from '../protocol/messages.ts'
 import { slotFlag } from '../slots/layout.ts'
@@ -58,7 +58,7 @@ export class DirectLease<C extends object> extends Lease<C> {
   override end(reason: RemoteEnd): MaybePromise<void> {
     if (this.state === 'ended') return
     const wasLent = this.state === 'lent'
-    if (reason === 'collected') warnLost(this.trace)
+    if (reason === 'collected') this.forgotten()
     this.state = 'ended'
     if (this.wire.lost) return this.#lane.close()
     const lane = this.#lane

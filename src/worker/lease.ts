@@ -2,6 +2,7 @@ import { InvalidRequestError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import type { BatchReader } from '../dialects/dialect.ts'
 import type { InfoMap, Loan, ResetAgent } from '../fairies/loan.ts'
+import { warnLost } from '../observe/checkout-warnings.ts'
 import type { CheckoutTrace } from '../observe/trace.ts'
 import type { InFlight } from '../protocol/ledger.ts'
 import { kind, type RemoteEnd } from '../protocol/messages.ts'
@@ -89,6 +90,12 @@ export abstract class Lease<C extends object> implements Loan<C>, InFlight {
     const isAnswered = reason === 'closed' && (!table.has(tableFlag.fastCheckin) || !wasLent)
     if (isAnswered) return caller.ask(id => [kind.end, id, this.lease, reason, inTransaction]) as Promise<void>
     caller.tell([kind.end, 0, this.lease, reason, inTransaction])
+  }
+
+  /** Its fairy was collected: nobody has closed it. */
+  protected forgotten(): void {
+    this.wire.forgotten++
+    warnLost(this.trace)
   }
 
   protected checkAlive(): void {

@@ -1,6 +1,5 @@
 import type { MaybePromise } from '../base/maybe-async.ts'
 import type { BatchReader } from '../dialects/dialect.ts'
-import { warnLost } from '../observe/checkout-warnings.ts'
 import { kind, type RemoteEnd } from '../protocol/messages.ts'
 import { checkMethod } from '../transports/allowed.ts'
 import { Lease } from './lease.ts'
@@ -34,7 +33,7 @@ export class RemoteLease<C extends object> extends Lease<C> {
   override end(reason: RemoteEnd): MaybePromise<void> {
     if (this.state === 'ended') return
     const wasLent = this.state === 'lent'
-    if (reason === 'collected') warnLost(this.trace)
+    if (reason === 'collected') this.forgotten()
     this.state = 'ended'
     if (this.wire.lost) return
     // What is still in flight may open a transaction: then the coordinator must see how it ends.

@@ -1,5 +1,6 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import type { CoordinatorLostError } from '../base/errors.ts'
+import { collectGarbage } from '../base/garbage.ts'
 import { type Control, ControlClient } from '../protocol/control.ts'
 import { kind, type Welcome } from '../protocol/messages.ts'
 import type { SlotTable } from '../slots/slot-table.ts'
@@ -18,6 +19,8 @@ export class Wire {
   readonly welcome: Welcome
   /** Where this thread runs the driver itself (transport `direct`). */
   lanes: Lanes | undefined
+  /** How many fairies over this pool's leases this thread has forgotten so far: each lease that ends by that says so. */
+  forgotten = 0
   #control: ControlClient | undefined
 
   constructor(port: MessagePort, table: SlotTable, welcome: Welcome, onLost: () => void) {
@@ -28,6 +31,7 @@ export class Wire {
       refused: (ask, error) => this.lessee.refused(ask, error),
       dismissed: ask => this.lessee.dismissed(ask),
       noticed: notice => this.listeners.tell(notice),
+      collect: () => void this.#collect(),
       stayed: (lease, target, parent) => RemoteHandle.over(this, lease, target, parent),
       lost: error => {
         this.#control?.lose(error)
@@ -59,6 +63,13 @@ export class Wire {
     if (this.lost) return Promise.reject(this.lost)
     this.#control ??= this.#openControl()
     return this.#control.call(name, ...args)
+  }
+
+  /** What it finds has been given back, or is on its way, before the answer. */
+  async #collect(): Promise<void> {
+    const before = this.forgotten
+    const pauseMs = await collectGarbage()
+    this.caller.tell([kind.collected, this.forgotten - before, pauseMs])
   }
 
   #openControl(): ControlClient {

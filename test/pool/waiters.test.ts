@@ -8,6 +8,8 @@ class Line {
   readonly table: SlotTable
   readonly waiters: Waiters<object>
   readonly left: string[] = []
+  /** What it says of whether anybody waits. */
+  readonly changes: boolean[] = []
   readonly #names = new Map<Waiter<object>, string>()
 
   constructor(held: readonly number[] = []) {
@@ -16,7 +18,10 @@ class Line {
       const lane = laneOf(this.table, session)
       for (let count = 0; count < (held[session] ?? 0); count++) lane.claim()
     }
-    this.waiters = new Waiters(() => this.table)
+    this.waiters = new Waiters(
+      () => this.table,
+      isAnybody => this.changes.push(isAnybody),
+    )
   }
 
   /** A request, by name; its thread has a caller for it unless `callers` says how many there are. */
@@ -132,6 +137,20 @@ describe('the requests that wait at the coordinator', () => {
     line.waiters.delete(second)
     expect(seen()).toEqual([0, [false, false, false]])
     expect(line.next).toBeUndefined()
+  })
+
+  it('say when the first comes and when the last has gone', () => {
+    const line = new Line()
+    const own = line.add('a', 0)
+    const other = line.add('b', 1)
+    line.waiters.delete(own)
+    line.waiters.delete(own)
+    expect(line.changes).toEqual([true])
+    line.waiters.delete(other)
+    expect(line.changes).toEqual([true, false])
+    line.add('c', 1)
+    line.table.sessions.setWaiting(1, 0)
+    expect([line.next, line.changes]).toEqual([undefined, [true, false, true, false]])
   })
 
   it('follow the table to shared memory', () => {
