@@ -5,6 +5,8 @@ import type { Dialect, OpenContext } from './dialect.ts'
 import { cancel } from './pg-cancel.ts'
 import { readPgCursor } from './pg-cursor.ts'
 import { isPgDisconnect } from './pg-errors.ts'
+import { PgPipeline, type PipelinedClient } from './pg-pipeline.ts'
+import { pgStatement } from './pg-statement.ts'
 
 /** What the driver keeps but does not declare; each use says what for. */
 interface ClientInside {
@@ -101,6 +103,8 @@ export function pg(config: ClientConfig | string = {}): Dialect<Client> {
       })
       return true
     },
+    statement: pgStatement,
+    pipeline: client => new PgPipeline(client as unknown as PipelinedClient),
     rowSet,
     toWire,
   }

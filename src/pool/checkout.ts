@@ -23,7 +23,7 @@ export class Checkout<C extends object> implements Loan<C> {
   readonly borrower: Borrower
   readonly trace: CheckoutTrace | undefined
   readonly #pool: Pool<C>
-  readonly #calls: Calls
+  readonly calls: Calls
   readonly tenure: Tenure
   readonly #notice: LeaseNotice
   #record: ConnectionRecord<C> | undefined
@@ -46,7 +46,7 @@ export class Checkout<C extends object> implements Loan<C> {
     this.borrower = borrower
     this.trace = trace
     this.#notice = new LeaseNotice(pool, borrower.threadId)
-    this.#calls = new Calls({ failed: error => this.#callFailed(error), quiet: () => this.#quiet() })
+    this.calls = new Calls({ failed: error => this.#callFailed(error), quiet: () => this.#quiet() })
     this.tenure = new Tenure(() => pool.slots, pool.seat(record, this), record.slot, borrower.session)
     record.current = this
     this.#notice.begun(this.lease)
@@ -91,7 +91,7 @@ export class Checkout<C extends object> implements Loan<C> {
   }
 
   get isQuiet(): boolean {
-    return this.#calls.isQuiet
+    return this.calls.isQuiet
   }
 
   /** The thread has made the next loan of this record without a word. True: as nothing of the old one is left, this stands for it now. */
@@ -125,7 +125,7 @@ export class Checkout<C extends object> implements Loan<C> {
     if (typeof member !== 'function') return member
     return (...args: unknown[]) => {
       const alive = this.#alive()
-      const result = this.#calls.run(alive, member as (...args: unknown[]) => unknown, args, fairy)
+      const result = this.calls.run(alive, member as (...args: unknown[]) => unknown, args, fairy)
       // A driver that returns itself for chaining must not hand out what is behind the fairy.
       return result === alive ? (fairy as { readonly proxy?: unknown }).proxy : result
     }
@@ -136,7 +136,7 @@ export class Checkout<C extends object> implements Loan<C> {
     const connection = this.#alive()
     const { dialect } = this.#pool
     this.tenure.mark()
-    this.#calls.start(told => {
+    this.calls.start(told => {
       if (target === connection && dialect.invoke?.(connection, name, args, told)) return started
       const method: unknown = Reflect.get(target, name, target)
       return Reflect.apply(method as (...args: unknown[]) => unknown, target, args)
@@ -152,7 +152,7 @@ export class Checkout<C extends object> implements Loan<C> {
     // The loan may have ended while the cursor was being opened; then nobody would close it.
     if (!this.isValid) await reader.close()
     this.#alive()
-    return this.#calls.add(reader)
+    return this.calls.add(reader)
   }
 
   end(reason: Exclude<LoanEnd, 'died' | 'invalidated' | 'detached'>): MaybePromise<void> {
@@ -178,10 +178,10 @@ export class Checkout<C extends object> implements Loan<C> {
     if (this.#state === 'detached') return this.#endDetached('died', 'abrupt')
     const error = new InvalidRequestError(`Thread ${this.borrower.threadId}, which held this connection, has ended.`)
     // On its way home already, but waiting for a call that nobody awaits any more.
-    if (this.#state === 'ended') return this.#calls.doom(error)
+    if (this.#state === 'ended') return this.calls.doom(error)
     const record = this.#claim('closing', 'died')
     if (record === undefined) return
-    await cancel(this.#pool, this.#connection, this.#calls)
+    await cancel(this.#pool, this.#connection, this.calls)
     await closeAndCheckin(this.#pool, record, this, { error })
   }
 
@@ -247,7 +247,7 @@ export class Checkout<C extends object> implements Loan<C> {
   }
 
   quieten(): Promise<void> {
-    return quieten(this.#pool, this, this.#connection, this.#calls)
+    return quieten(this.#pool, this, this.#connection, this.calls)
   }
 
   /** Ends the loan: one compare-and-set decides between all who would. Undefined: someone else has, or had, ended it. */
@@ -280,7 +280,7 @@ export class Checkout<C extends object> implements Loan<C> {
     if (connection === undefined) return
     this.#finish(reason)
     this.#pool.detached.delete(this)
-    if (reason === 'died') await cancel(this.#pool, this.#connection, this.#calls)
+    if (reason === 'died') await cancel(this.#pool, this.#connection, this.calls)
     await closeDetached(this.#pool, this, connection, manner)
   }
 

@@ -3,6 +3,7 @@ import { InvalidRequestError, type TimeoutError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import { ConnectionFairy, type Fairy } from '../fairies/fairy.ts'
+import type { QueryOptions } from '../fairies/query-options.ts'
 import { ThreadLocal } from '../fairies/thread-local.ts'
 import type { EventName } from '../observe/event-names.ts'
 import { PoolLog } from '../observe/pool-log.ts'
@@ -28,8 +29,9 @@ import type { ConnectionRecord } from './record.ts'
 import { Records } from './records.ts'
 import { type Borrower, CheckoutRequest } from './request.ts'
 import { type ShareAddress, type ShareOptions, sharing } from './sharing.ts'
+import { Statements } from './statements.ts'
 import { stubDialect } from './stub-dialect.ts'
-import { holdersOf, timeoutError } from './timeout-report.ts'
+import { holdersOf, type TimedOut, timeoutError } from './timeout-report.ts'
 
 /** The policy of a pool, on the thread that owns it: who gets which connection, and when one is too old. Subclasses decide which record is next. */
 export abstract class Pool<C extends object> implements AsyncDisposable {
@@ -44,6 +46,7 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
   /** @internal */ readonly records: Records<C> = new Records<C>(this)
   /** @internal */ readonly lanes: Lanes<C> = new Lanes<C>(this)
   /** @internal */ readonly firstConnect: FirstConnect<C> = new FirstConnect<C>(this)
+  /** @internal */ readonly statements: Statements<C> = new Statements<C>(this)
   /** @internal Connections that have left the pool and are not closed yet; held, so that the loss of their fairy closes them. */
   readonly detached: Set<Checkout<C>> = new Set()
   /** @internal The latest failure to open: the cause of a timeout. */
@@ -153,24 +156,13 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
    * Checks a connection out. With `useThreadlocal`, nested calls in this thread share one.
    * @throws {TimeoutError} `timeoutMs` has passed; {ArgumentError} bad options; the creator's own error; the signal's reason.
    */
-  async connect(options: ConnectOptions = {}): Promise<Fairy<C>> {
-    const request = this.#request(options, this.connect, this.#local)
-    const borrow = async (): Promise<Fairy<C>> => request.fairyFor(await this.checkout(request))
-    try {
-      return await (this.#local ? this.#local.connect(request.patience, borrow) : borrow())
-    } finally {
-      request.patience.end()
-    }
+  connect(options: ConnectOptions = {}): Promise<Fairy<C>> {
+    return this.#borrow(options, this.connect, this.#local)
   }
 
   /** Checks a connection out for this caller alone, whatever `useThreadlocal` says (behaviour 18). */
-  async uniqueConnection(options: ConnectOptions = {}): Promise<Fairy<C>> {
-    const request = this.#request(options, this.uniqueConnection, undefined)
-    try {
-      return request.fairyFor(await this.checkout(request))
-    } finally {
-      request.patience.end()
-    }
+  uniqueConnection(options: ConnectOptions = {}): Promise<Fairy<C>> {
+    return this.#borrow(options, this.uniqueConnection, undefined)
   }
 
   /** Checks a connection out for as long as `work` takes; it goes back whatever happens. */
@@ -181,6 +173,14 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
     } finally {
       await fairy.close()
     }
+  }
+
+  /**
+   * Runs one statement as a transaction of its own, over a connection that the statements of others share. See `StatementDispatch`.
+   * @throws {InvalidRequestError} it is for a connection of its own; {TimeoutError}; {ArgumentError}; the driver's own error; the signal's reason.
+   */
+  query<Result = unknown>(text: string, values?: readonly unknown[], options?: QueryOptions): Promise<Result> {
+    return this.statements.query(this.#self, text, values, options) as Promise<Result>
   }
 
   /**
@@ -262,7 +262,7 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
   }
 
   /** @internal What a caller is told whose deadline has passed. */
-  timeoutError(request: Pick<CheckoutRequest<C>, 'phase' | 'timeoutMs'>, left?: number): TimeoutError {
+  timeoutError(request: TimedOut, left?: number): TimeoutError {
     return timeoutError(this as unknown as Pool<object>, request, left)
   }
 
@@ -271,21 +271,27 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
     return holdersOf(this as unknown as Pool<object>)
   }
 
-  #request(
+  async #borrow(
     options: ConnectOptions,
     caller: (...args: never[]) => unknown,
-    home: ThreadLocal<C> | undefined,
-  ): CheckoutRequest<C> {
+    local: ThreadLocal<C> | undefined,
+  ): Promise<Fairy<C>> {
     checkConnectOptions(options)
-    return new CheckoutRequest<C>(
+    const request = new CheckoutRequest<C>(
       this.#self,
       {
         timeoutMs: options.timeoutMs === undefined ? this.settings.timeoutMs : options.timeoutMs,
         signal: options.signal,
         trace: this.settings.traceCheckouts ? new CheckoutTrace(caller) : undefined,
-        fairyOver: checkout => ConnectionFairy.over<C>(checkout, home),
+        fairyOver: checkout => ConnectionFairy.over<C>(checkout, local),
       },
-      request => this.timeoutError(request),
+      late => this.timeoutError(late),
     )
+    const borrow = async (): Promise<Fairy<C>> => request.fairyFor(await this.checkout(request))
+    try {
+      return await (local ? local.connect(request.patience, borrow) : borrow())
+    } finally {
+      request.patience.end()
+    }
   }
 }

@@ -3,6 +3,7 @@ import { TimeoutError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import { Patience } from '../base/patience.ts'
 import { ConnectionFairy, type Fairy } from '../fairies/fairy.ts'
+import type { QueryOptions } from '../fairies/query-options.ts'
 import { ThreadLocal } from '../fairies/thread-local.ts'
 import type { EventName } from '../observe/event-names.ts'
 import { PoolStatus } from '../observe/status.ts'
@@ -11,6 +12,7 @@ import type { SharedAt } from '../protocol/control.ts'
 import { kind } from '../protocol/messages.ts'
 import type { PoolEventListener } from './listeners.ts'
 import { RemoteLease } from './remote-lease.ts'
+import { runRemotely } from './remote-statement.ts'
 import { currentScope, type TaskScope } from './task-scope.ts'
 import type { Wire } from './wire.ts'
 
@@ -66,6 +68,15 @@ export class PoolClient<C extends object = object> {
     } finally {
       await fairy.close()
     }
+  }
+
+  /**
+   * Runs one statement as a transaction of its own, over a connection that the statements of all threads share.
+   * @throws {InvalidRequestError} it is for a connection of its own; {TimeoutError}; {NotClonableError} values or result can't travel;
+   * {CoordinatorLostError} the pool is gone; the driver's own error; the signal's reason.
+   */
+  query<Result = unknown>(text: string, values?: readonly unknown[], options?: QueryOptions): Promise<Result> {
+    return runRemotely(this.#wire, text, values, options) as Promise<Result>
   }
 
   /** Condemns every connection opened before now, unless the reporter's generation is condemned already (behaviours 146-148). */
