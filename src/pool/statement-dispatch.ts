@@ -102,12 +102,14 @@ export class StatementDispatch<C extends object> implements StatementPlace, Stat
       if (lease === undefined) break
       this.#sendNext(lease)
     }
+    this.#askFor(this.#slow.size)
     while (this.#quick.size > 0) {
       const lease = this.#leastBusy()
       if (lease === undefined) break
       lease.send(this.#quick.take()!, 'among others')
     }
-    this.#askForMore()
+    this.#askFor(this.#slow.size + Math.ceil(this.#quick.size / this.#pace.depth))
+    this.#withdraw()
   }
 
   /** The lease with the fewest in flight, of those that may take one more. */
@@ -141,17 +143,15 @@ export class StatementDispatch<C extends object> implements StatementPlace, Stat
   }
 
   /**
-   * Asks for as many connections as would be filled: no more at a time than there are already, so that it takes a few quick
-   * answers and not a crowd of connections to work off a burst; and for one where it has to stand in line.
+   * Asks for so many connections: no more at a time than there are already, so that a burst is worked off by some quick answers
+   * and not by a crowd of connections; one where it has to stand in line; none where all there can be are here.
    */
-  #askForMore(): void {
-    const wanted = this.#slow.size + Math.ceil(this.#quick.size / this.#pace.depth)
+  #askFor(wanted: number): void {
     const most = this.#holdOff ? 0 : Math.min(wanted, Math.max(1, this.#leases.size))
-    while (this.#asks.size < most && this.#inLine === 0) {
+    while (this.#asks.size < most && this.#inLine === 0 && !this.#hasAll) {
       const lease = this.#ask()
       if (lease) this.#fill(lease)
     }
-    this.#withdraw()
   }
 
   /** A connection, where one can be had at once; else it is asked for, and is used when it comes. */
@@ -232,8 +232,13 @@ export class StatementDispatch<C extends object> implements StatementPlace, Stat
     return slots.sessions.waiting(0) > this.#inLine || !mayKeep(slots, 0, Number.POSITIVE_INFINITY)
   }
 
-  /** A slow one needs a connection with nothing in flight, and no more can be had. */
+  /** A slow one needs a connection with nothing in flight, and none is being opened. */
   get #slowNeedsRoom(): boolean {
-    return this.#slow.size > 0 && this.#inLine > 0
+    return this.#slow.size > 0 && this.#asks.size === this.#inLine
+  }
+
+  get #hasAll(): boolean {
+    const { poolSize, maxOverflow } = this.#pool.settings
+    return maxOverflow >= 0 && this.#leases.size >= poolSize + maxOverflow
   }
 }
