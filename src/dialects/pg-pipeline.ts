@@ -83,13 +83,13 @@ export class PgPipeline implements Pipeline {
     else done.resolve(told.result)
   }
 
-  /** All statements of one turn leave in one write: a write costs as much as a statement. */
+  /** All statements of one turn of the event loop leave in one write, from whatever threads: a write costs as much as a statement. */
   #cork(): void {
     if (this.#isCorked) return
     this.#isCorked = true
     const { stream } = this.#client.connection
     stream.cork()
-    process.nextTick(() => {
+    setImmediate(() => {
       this.#isCorked = false
       stream.uncork()
     })

@@ -177,6 +177,7 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
 
   /**
    * Runs one statement as a transaction of its own, over a connection that the statements of others share. See `StatementDispatch`.
+   * What would change the session is refused; what can't be seen in the text, as `set_config()` and advisory locks, is for `connect()` all the same.
    * @throws {InvalidRequestError} it is for a connection of its own; {TimeoutError}; {ArgumentError}; the driver's own error; the signal's reason.
    */
   query<Result = unknown>(text: string, values?: readonly unknown[], options?: QueryOptions): Promise<Result> {

@@ -47,11 +47,6 @@ export class StatementLease<C extends object> {
     return this.#inFlight.size
   }
 
-  /** True when nothing is in flight and nothing is about to hit the connection: it can take more or go home. */
-  get isFree(): boolean {
-    return this.#inFlight.size === 0 && this.#state === 'open'
-  }
-
   /** True when it may take another turn once it is free; else it must go home. */
   get isReusable(): boolean {
     return this.#pipeline !== undefined && !this.#isSpent
@@ -93,7 +88,8 @@ export class StatementLease<C extends object> {
   left(statement: Statement): void {
     const { dialect } = this.#pool
     const isAlone = this.#inFlight.size === 1 && this.#inFlight.has(statement) && !this.#checkout.tenure.isSeat
-    if (isAlone && dialect.cancel && this.#state !== 'cancelling') void this.#cancel(dialect.cancel.bind(dialect))
+    if (!isAlone || dialect.cancel === undefined || this.#state === 'cancelling' || this.#state === 'ended') return
+    void this.#cancel(dialect.cancel.bind(dialect))
   }
 
   /** Nothing is in flight: the connection goes home. */

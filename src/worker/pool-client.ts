@@ -72,6 +72,7 @@ export class PoolClient<C extends object = object> {
 
   /**
    * Runs one statement as a transaction of its own, over a connection that the statements of all threads share.
+   * What would change the session is refused; what can't be seen in the text, as `set_config()` and advisory locks, is for `connect()` all the same.
    * @throws {InvalidRequestError} it is for a connection of its own; {TimeoutError}; {NotClonableError} values or result can't travel;
    * {CoordinatorLostError} the pool is gone; the driver's own error; the signal's reason.
    */

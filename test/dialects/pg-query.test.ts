@@ -133,7 +133,7 @@ describe('query() of a pool over pg', () => {
     })
     // All connections of that time are replaced.
     expect((await view.pids()).includes(rows[0]!.pid as number)).toBe(false)
-    expect(pool.status().checkedout).toBe(0)
+    await eventually(() => pool.status().checkedout).toBe(0)
   })
 
   it('cancels at the server what its caller has left, and uses the connection again', async () => {
