@@ -14,9 +14,10 @@ export {
   type TimeoutPhase,
 } from './base/errors.ts'
 export { createPool } from './coordinator/create-pool.ts'
-export type { BatchReader, Dialect, OpenContext } from './dialects/dialect.ts'
+export type { BatchReader, Dialect, OpenContext, Outcome, Pipeline } from './dialects/dialect.ts'
 export type { ConnectionFairy, Fairy } from './fairies/fairy.ts'
 export type { InfoMap, LoanEnd, ResetAgent } from './fairies/loan.ts'
+export type { QueryOptions } from './fairies/query-options.ts'
 export type { RowCursor } from './fairies/row-cursor.ts'
 export type { LeaseEnd, LeaseStart } from './observe/channels.ts'
 export type { EventName } from './observe/event-names.ts'

@@ -15,6 +15,7 @@ export {
 } from './base/errors.ts'
 export type { ConnectionFairy, Fairy } from './fairies/fairy.ts'
 export type { InfoMap } from './fairies/loan.ts'
+export type { QueryOptions } from './fairies/query-options.ts'
 export type { RowCursor } from './fairies/row-cursor.ts'
 export type { PoolCounts, PoolStatus } from './observe/status.ts'
 export { attach, type ShareAddress } from './worker/attach.ts'

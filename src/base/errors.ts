@@ -27,7 +27,7 @@ export class InvalidRequestError extends PoolError {
 }
 
 /** What was going on when a deadline passed. */
-export type TimeoutPhase = 'wait' | 'connect' | 'ping' | 'checkout' | 'reset' | 'close' | 'attach'
+export type TimeoutPhase = 'wait' | 'connect' | 'ping' | 'checkout' | 'query' | 'reset' | 'close' | 'attach'
 
 /** How full the pool was when a deadline passed; counts of records. */
 export interface TimeoutFacts {

@@ -19,7 +19,8 @@ export class Holdings {
   readonly #pool: Pool<object>
   readonly #session: number
   readonly #reply: ReplySender
-  readonly #encoder = new RowEncoder()
+  /** One for the port: it numbers what the far side remembers. */
+  readonly encoder: RowEncoder = new RowEncoder()
   readonly #bySlot = new Map<number, Held>()
   /** By lease: they have no slot any more. */
   readonly #detached = new Map<number, Held>()
@@ -32,7 +33,7 @@ export class Holdings {
 
   /** Takes charge of a checkout that this session's thread has been granted, or has made by itself. */
   add(checkout: Checkout<object>): Held {
-    const callee = new RemoteCallee(checkout, () => this.#pool.dialect, this.#reply, this.#encoder)
+    const callee = new RemoteCallee(checkout, () => this.#pool.dialect, this.#reply, this.encoder)
     const held = { checkout, callee }
     this.#bySlot.set(slotOfLease(checkout.lease), held)
     checkout.onEnd = reason => this.#ended(held, reason)

@@ -9,14 +9,17 @@ import type { Pool } from '../pool/pool.ts'
 import { type Borrower, CheckoutRequest, notNeeded } from '../pool/request.ts'
 import { exposeControl } from '../protocol/control.ts'
 import { Mailbox } from '../protocol/mailbox.ts'
-import { kind, type RemoteEnd, type Reply, type Request, type Welcome } from '../protocol/messages.ts'
+import { kind, type RemoteEnd, type Reply, type Request } from '../protocol/messages.ts'
 import { fromWireError, toWireError } from '../protocol/wire-error.ts'
 import { fromWireValue } from '../protocol/wire-value.ts'
 import { slotFlag, tableFlag } from '../slots/layout.ts'
 import { slotOfLease } from '../slots/state.ts'
+import type { ReplySender } from '../transports/remote-callee.ts'
 import { controlFor } from './control.ts'
 import { type Held, Holdings } from './holdings.ts'
 import { Observers } from './observers.ts'
+import { SessionStatements } from './session-statements.ts'
+import { welcomeTo } from './welcome.ts'
 
 /**
  * One attached thread, as the coordinator sees it: its port, its wishes and its leases. When the port closes the thread is dead,
@@ -28,6 +31,7 @@ export class Session {
   readonly #mailbox: Mailbox<Reply, Request>
   readonly #holdings: Holdings
   readonly #observers: Observers
+  readonly #statements: SessionStatements
   /** Leases on their way home, which may still wait for a call that is in flight. */
   readonly #closing = new Map<Held, Promise<void>>()
   readonly #wishes = new Map<number, CheckoutRequest<object>>()
@@ -39,34 +43,16 @@ export class Session {
   constructor(pool: Pool<object>, borrower: Borrower, port: MessagePort) {
     this.#pool = pool
     this.borrower = borrower
-    this.#holdings = new Holdings(pool, borrower.session, (reply, unsendable) => this.#mailbox.post(reply, unsendable))
+    const send: ReplySender = (reply, unsendable) => this.#mailbox.post(reply, unsendable)
+    this.#holdings = new Holdings(pool, borrower.session, send)
+    this.#statements = new SessionStatements(pool, borrower, send, this.#holdings.encoder)
     this.#observers = new Observers(pool, notice => this.#mailbox.post([kind.notice, notice]))
     pool.slots.sessions.open(borrower.session, borrower.threadId)
     pool.lanes.heed()
-    const { useThreadlocal, traceCheckouts, timeoutMs, useLifo, recycleMs, poolSize, maxOverflow } = pool.settings
-    const { closeTimeoutMs, resetOnReturn, prePing, pingIntervalMs } = pool.settings
     const obstacle = obstacleToHandover(pool)
     // Before the thread hears of any connection.
     if (obstacle === undefined) beginHandovers(pool)
-    const { name, methods } = pool.dialect
-    const welcome: Welcome = {
-      session: borrower.session,
-      buffer: pool.slots.share(),
-      useThreadlocal,
-      traceCheckouts,
-      timeoutMs,
-      useLifo,
-      recycleMs,
-      limit: maxOverflow < 0 ? null : poolSize + maxOverflow,
-      closeTimeoutMs,
-      resets: resetOnReturn !== 'none',
-      prePing,
-      pingIntervalMs,
-      handover: obstacle === undefined ? { module: pool.dialect.handover!.module } : { obstacle },
-      dialect: name,
-      methods: methods && [...methods],
-    }
-    port.postMessage(welcome)
+    port.postMessage(welcomeTo(pool, borrower.session, obstacle))
     this.#transport = { threadId: borrower.threadId, transport: 'remote', why: obstacle ?? 'it has just attached' }
     pool.transports.add(this.#transport)
     let closed = ignore
@@ -105,6 +91,7 @@ export class Session {
     const gone = new StaleLeaseError('The session has ended.')
     for (const request of this.#wishes.values()) request.patience.leave(gone)
     this.#wishes.clear()
+    this.#statements.clear()
     // Closed first: what is claimed after that is not claimed for good.
     this.#pool.slots.sessions.close(this.borrower.session)
     const dying = [...this.#holdings.clear(), ...[...this.#closing.keys()].map(held => held.checkout)]
@@ -143,6 +130,8 @@ export class Session {
         fromWireValue(args, buffers)
         return this.#lease(lease).callee.call(id, target, method, args)
       }
+      case kind.query:
+        return this.#statements.run(request)
       case kind.end:
         return this.#end(request[1], request[2], request[3], request[4])
       case kind.invalidate: {
@@ -233,6 +222,7 @@ export class Session {
   }
 
   #leave(id: number): void {
+    if (this.#statements.leave(id)) return
     const wish = this.#wishes.get(id)
     if (wish) wish.patience.leave(new StaleLeaseError('The caller has left.'))
     // Granted already, to a thread that may be asleep before it reads that.

@@ -15,6 +15,17 @@ export interface Outcome {
   reject(error: unknown): void
 }
 
+/** Statements on their way over one connection, each a transaction of its own, sent without awaiting the answers to those before. */
+export interface Pipeline {
+  /**
+   * Sends a statement behind those in flight, by the arguments that `statement()` has made. Tells `done`, once, when the
+   * connection is ready for what comes after it, however the statement has ended.
+   */
+  send(args: readonly unknown[], done: Outcome): void
+  /** Nothing is in flight, and nothing will be sent: the connection is as it was before. */
+  end(): void
+}
+
 /** What the pool tells whoever opens a connection. */
 export interface OpenContext {
   /** Aborted when the pool gives up this attempt (`connectTimeoutMs`): drop the socket. */
@@ -91,6 +102,13 @@ export interface Dialect<C extends object> {
   invoke?(connection: C, method: string, args: readonly unknown[], done: Outcome): boolean
   /** Absent: the coordinator runs the driver for all threads (transport `remote`). */
   readonly handover?: Handover<C>
+  /**
+   * The arguments of the connection's `query` for one statement that is a transaction of its own. Throws for a text that can't be
+   * one, as it would change the session or need it again. Absent: `text` and `values`, whatever they are.
+   */
+  statement?(text: string, values: readonly unknown[]): readonly unknown[]
+  /** Begins to send statements without awaiting their answers; nothing is under way on the connection, and it is the pool's own. */
+  pipeline?(connection: C): Pipeline
   /** The methods that a worker may call when the coordinator runs the driver. Absent: every method, but for the forbidden names. */
   readonly methods?: readonly string[]
   /** A result of rows, taken apart, so that what is the same in all results of a statement travels once; undefined for any other. */

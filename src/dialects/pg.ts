@@ -8,7 +8,9 @@ import { isPgDisconnect } from './pg-errors.ts'
 import { endSession, pgHandover } from './pg-handover.ts'
 import { inside } from './pg-inside.ts'
 import { recordLogin } from './pg-login.ts'
+import { PgPipeline, type PipelinedClient } from './pg-pipeline.ts'
 import { PgSocket } from './pg-socket.ts'
+import { pgStatement } from './pg-statement.ts'
 
 async function open(
   config: ClientConfig,
@@ -97,6 +99,8 @@ export function pg(config: ClientConfig | string = {}): Dialect<Client> {
       })
       return true
     },
+    statement: pgStatement,
+    pipeline: client => new PgPipeline(client as unknown as PipelinedClient),
     rowSet,
     toWire,
   }

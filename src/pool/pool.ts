@@ -3,19 +3,20 @@ import { InvalidRequestError, type TimeoutError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import { ConnectionFairy, type Fairy } from '../fairies/fairy.ts'
+import type { QueryOptions } from '../fairies/query-options.ts'
 import { ThreadLocal } from '../fairies/thread-local.ts'
-import type { EventName } from '../observe/event-names.ts'
 import { PoolLog } from '../observe/pool-log.ts'
 import type { PoolStatus, TransportInUse } from '../observe/status.ts'
 import { CheckoutTrace } from '../observe/trace.ts'
 import { slotFlag } from '../slots/layout.ts'
 import { SlotTable } from '../slots/slot-table.ts'
 import { Checkout } from './checkout.ts'
-import { type ListenOptions, PoolEvents, type PoolListeners } from './events.ts'
+import { PoolEvents, type PoolListeners } from './events.ts'
 import { restOrLose } from './handing-over.ts'
 import { Lanes } from './lanes.ts'
-import { addLegacyListener, type LegacyListener } from './legacy-listeners.ts'
+import { addLegacyListener } from './legacy-listeners.ts'
 import { lend } from './lending.ts'
+import { Listened } from './listened.ts'
 import { FirstConnect } from './opening.ts'
 import {
   type ConnectOptions,
@@ -30,22 +31,24 @@ import { Records } from './records.ts'
 import { type Borrower, CheckoutRequest } from './request.ts'
 import { type ShareAddress, type ShareOptions, sharing } from './sharing.ts'
 import type { Starvation } from './starvation.ts'
+import { Statements } from './statements.ts'
 import { stubDialect } from './stub-dialect.ts'
-import { holdersOf, timeoutError } from './timeout-report.ts'
+import { holdersOf, type TimedOut, timeoutError } from './timeout-report.ts'
 
 /** The policy of a pool, on the thread that owns it: who gets which connection, and when one is too old. Subclasses decide which record is next. */
-export abstract class Pool<C extends object> implements AsyncDisposable {
+export abstract class Pool<C extends object> extends Listened<C> implements AsyncDisposable {
   /** Replaced on a live pool, it is used from the next open on (behaviour 4). */
   creator: Creator<C> | undefined
   /** Looked up at each use; replaced on a live pool, it is used from the next ping, reset or close on (behaviour 11). */
   dialect: Dialect<C>
   /** @internal */ readonly settings: PoolSettings
   /** @internal */ readonly slots: SlotTable
-  /** @internal */ readonly events: PoolEvents<C>
+  /** @internal */ override readonly events: PoolEvents<C>
   /** @internal */ readonly log: PoolLog
   /** @internal */ readonly records: Records<C> = new Records<C>(this)
   /** @internal */ readonly lanes: Lanes<C> = new Lanes<C>(this)
   /** @internal */ readonly firstConnect: FirstConnect<C> = new FirstConnect<C>(this)
+  /** @internal */ readonly statements: Statements<C> = new Statements<C>(this)
   /** @internal Connections that have left the pool and are not closed yet; held, so that the loss of their fairy closes them. */
   readonly detached: Set<Checkout<C>> = new Set()
   /** @internal True once threads may run the driver themselves. See `beginHandovers`. */ handsOver = false
@@ -58,6 +61,7 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
   readonly #self: Borrower = { session: 0, threadId }
 
   constructor(options: PoolOptions<C>, slots: (settings: PoolSettings) => number | 'growing') {
+    super()
     if (new.target === Pool) throw new InvalidRequestError('Pool is abstract: extend it, or use one of its subclasses.')
     this.settings = settingsOf(options)
     this.options = options
@@ -163,24 +167,13 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
    * Checks a connection out. With `useThreadlocal`, nested calls in this thread share one.
    * @throws {TimeoutError} `timeoutMs` has passed; {ArgumentError} bad options; the creator's own error; the signal's reason.
    */
-  async connect(options: ConnectOptions = {}): Promise<Fairy<C>> {
-    const request = this.#request(options, this.connect, this.#local)
-    const borrow = async (): Promise<Fairy<C>> => request.fairyFor(await this.checkout(request))
-    try {
-      return await (this.#local ? this.#local.connect(request.patience, borrow) : borrow())
-    } finally {
-      request.patience.end()
-    }
+  connect(options: ConnectOptions = {}): Promise<Fairy<C>> {
+    return this.#borrow(options, this.connect, this.#local)
   }
 
   /** Checks a connection out for this caller alone, whatever `useThreadlocal` says (behaviour 18). */
-  async uniqueConnection(options: ConnectOptions = {}): Promise<Fairy<C>> {
-    const request = this.#request(options, this.uniqueConnection, undefined)
-    try {
-      return request.fairyFor(await this.checkout(request))
-    } finally {
-      request.patience.end()
-    }
+  uniqueConnection(options: ConnectOptions = {}): Promise<Fairy<C>> {
+    return this.#borrow(options, this.uniqueConnection, undefined)
   }
 
   /** Checks a connection out for as long as `work` takes; it goes back whatever happens. */
@@ -194,34 +187,21 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
   }
 
   /**
+   * Runs one statement as a transaction of its own, over a connection that the statements of others share. See `StatementDispatch`.
+   * What would change the session is refused; what can't be seen in the text, as `set_config()` and advisory locks, is for `connect()` all the same.
+   * @throws {InvalidRequestError} it is for a connection of its own; {TimeoutError}; {ArgumentError}; the driver's own error; the signal's reason.
+   */
+  query<Result = unknown>(text: string, values?: readonly unknown[], options?: QueryOptions): Promise<Result> {
+    return this.statements.query(this.#self, text, values, options) as Promise<Result>
+  }
+
+  /**
    * Condemns every connection opened before now; each is replaced at its next checkout. A late report about a generation that is
    * condemned already changes nothing (behaviours 146-148). The reporter's own connection is closed at once.
    */
   async invalidate(fairy?: ConnectionFairy<C>, error?: unknown): Promise<void> {
     this.condemn(fairy?.generation)
     if (fairy?.isValid) await fairy.invalidate(error)
-  }
-
-  /** Registers a listener, from now on, for existing connections too. */
-  on<N extends EventName>(event: N, listener: PoolListeners<C>[N], options?: ListenOptions): this {
-    this.events.on(event, listener, options)
-    return this
-  }
-
-  once<N extends EventName>(event: N, listener: PoolListeners<C>[N], options?: ListenOptions): this {
-    this.events.once(event, listener, options)
-    return this
-  }
-
-  off<N extends EventName>(event: N, listener: PoolListeners<C>[N]): this {
-    this.events.off(event, listener)
-    return this
-  }
-
-  /** @deprecated Use `on`. Registers what of connect, firstConnect, checkout and checkin an object can do (behaviour 19). */
-  addListener(listener: LegacyListener<C>): this {
-    addLegacyListener(this.events, listener)
-    return this
   }
 
   /** Lets other threads attach: those spawned from now on find it by name, others by the address returned. Idempotent. */
@@ -272,7 +252,7 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
   }
 
   /** @internal What a caller is told whose deadline has passed. */
-  timeoutError(request: Pick<CheckoutRequest<C>, 'phase' | 'timeoutMs'>, left?: number): TimeoutError {
+  timeoutError(request: TimedOut, left?: number): TimeoutError {
     return timeoutError(this as unknown as Pool<object>, request, left)
   }
 
@@ -281,21 +261,27 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
     return holdersOf(this as unknown as Pool<object>)
   }
 
-  #request(
+  async #borrow(
     options: ConnectOptions,
     caller: (...args: never[]) => unknown,
-    home: ThreadLocal<C> | undefined,
-  ): CheckoutRequest<C> {
+    local: ThreadLocal<C> | undefined,
+  ): Promise<Fairy<C>> {
     checkConnectOptions(options)
-    return new CheckoutRequest<C>(
+    const request = new CheckoutRequest<C>(
       this.#self,
       {
         timeoutMs: options.timeoutMs === undefined ? this.settings.timeoutMs : options.timeoutMs,
         signal: options.signal,
         trace: this.settings.traceCheckouts ? new CheckoutTrace(caller) : undefined,
-        fairyOver: checkout => ConnectionFairy.over<C>(checkout, home),
+        fairyOver: checkout => ConnectionFairy.over<C>(checkout, local),
       },
-      request => this.timeoutError(request),
+      late => this.timeoutError(late),
     )
+    const borrow = async (): Promise<Fairy<C>> => request.fairyFor(await this.checkout(request))
+    try {
+      return await (local ? local.connect(request.patience, borrow) : borrow())
+    } finally {
+      request.patience.end()
+    }
   }
 }

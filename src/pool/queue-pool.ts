@@ -35,7 +35,7 @@ export class QueuePool<C extends object = object> extends Pool<C> {
       // Nothing is beyond the size of a pool that has none (behaviour 35).
       overflow: poolSize === 0 ? 0 : total - poolSize,
       checkedout: total - checkedin,
-      waiting: this.#waiters.count,
+      waiting: this.#waiters.count + this.statements.waiting,
       ...this.starvation?.counts,
     }
     return new PoolStatus(counts, undefined, this.transports)

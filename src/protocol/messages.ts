@@ -35,18 +35,33 @@ export const kind = {
   failed: 23,
   collect: 24,
   collected: 25,
+  query: 26,
 } as const
 
 /** How a worker can end a lease. */
 export type RemoteEnd = 'closed' | 'collected' | 'task ended'
 
+/**
+ * Run a statement of `pool.query()`. It may wait for a connection as long as the pool says (`timeoutMs` undefined), as long as
+ * its caller has patience (null), or not at all (0).
+ */
+export type QueryRequest = readonly [
+  kind: typeof kind.query,
+  id: number,
+  text: string,
+  values: readonly unknown[] | undefined,
+  buffers: readonly Uint8Array[] | undefined,
+  timeoutMs: 0 | null | undefined,
+]
+
 /** From a worker to the coordinator. */
 export type Request =
+  | QueryRequest
   /** One of my callers waits: I want one more connection, for whoever of them is first then. */
   | readonly [kind: typeof kind.ask, id: number]
   /** I want a connection now or never. */
   | readonly [kind: typeof kind.connect, id: number]
-  /** I do not want the connection of request `id` any more. If it is granted already, take it back. */
+  /** I do not want the connection, or the result, of request `id` any more. If a connection is granted already, take it back. */
   | readonly [kind: typeof kind.leave, id: number]
   /** A caller of mine has waited `timeoutMs`, lately by this `ask`: what is there to be said? The answer is a failure. */
   | readonly [kind: typeof kind.late, id: number, timeoutMs: number, ask: number]

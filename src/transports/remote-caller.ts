@@ -136,7 +136,7 @@ export class RemoteCaller {
   }
 
   #unsendable(request: Request, cause: unknown): void {
-    const method = request[0] === kind.call ? request[4] : 'cursor'
+    const method = request[0] === kind.call ? request[4] : request[0] === kind.query ? 'query' : 'cursor'
     if (typeof request[1] === 'number') this.#ledger.reject(request[1], notClonable(method, cause))
   }
 

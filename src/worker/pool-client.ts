@@ -4,6 +4,7 @@ import type { MaybePromise } from '../base/maybe-async.ts'
 import { Patience } from '../base/patience.ts'
 import { ConnectionFairy, type Fairy } from '../fairies/fairy.ts'
 import type { Loan } from '../fairies/loan.ts'
+import type { QueryOptions } from '../fairies/query-options.ts'
 import { ThreadLocal } from '../fairies/thread-local.ts'
 import type { EventName } from '../observe/event-names.ts'
 import { PoolStatus } from '../observe/status.ts'
@@ -14,6 +15,7 @@ import { DirectLease } from './direct-lease.ts'
 import type { Way } from './lanes.ts'
 import type { PoolEventListener } from './listeners.ts'
 import { RemoteLease } from './remote-lease.ts'
+import { runRemotely } from './remote-statement.ts'
 import { currentScope, type TaskScope } from './task-scope.ts'
 import type { Wire } from './wire.ts'
 
@@ -71,6 +73,16 @@ export class PoolClient<C extends object = object> {
     } finally {
       await fairy.close()
     }
+  }
+
+  /**
+   * Runs one statement as a transaction of its own, over a connection that the statements of all threads share.
+   * What would change the session is refused; what can't be seen in the text, as `set_config()` and advisory locks, is for `connect()` all the same.
+   * @throws {InvalidRequestError} it is for a connection of its own; {TimeoutError}; {NotClonableError} values or result can't travel;
+   * {CoordinatorLostError} the pool is gone; the driver's own error; the signal's reason.
+   */
+  query<Result = unknown>(text: string, values?: readonly unknown[], options?: QueryOptions): Promise<Result> {
+    return runRemotely(this.#wire, text, values, options) as Promise<Result>
   }
 
   /** Condemns every connection opened before now, unless the reporter's generation is condemned already (behaviours 146-148). */

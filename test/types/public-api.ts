@@ -29,6 +29,10 @@ export async function onTheCoordinator(): Promise<string> {
   // @ts-expect-error: an unknown option
   createPool({ dialect: pg(), max: 10 })
   const rows: number | null = await pool.use(transfer)
+  const one = await pool.query<QueryResult<{ id: number }>>('select $1::int as id', [1], { timeoutMs: 100 })
+  one.rows[0]?.id.toFixed()
+  // @ts-expect-error: a statement is a text
+  pool.query({ text: 'select 1' })
   const status: PoolStatus = pool.status()
   await createWorkers(pool, { filename: 'task.mjs', maxThreads: 2 }).run({ any: 'task' })
   return `${rows} ${status.checkedout} ${status}`
@@ -36,7 +40,8 @@ export async function onTheCoordinator(): Promise<string> {
 
 export async function inAWorker(): Promise<number | null> {
   const pool: PoolClient<Client> = await attach<Client>()
-  return pool.use(transfer, { timeoutMs: 100, signal: AbortSignal.timeout(50) })
+  const { rowCount } = await pool.query<QueryResult>('select 1', [], { signal: AbortSignal.timeout(50) })
+  return rowCount ?? pool.use(transfer, { timeoutMs: 100, signal: AbortSignal.timeout(50) })
 }
 
 interface Toy {
