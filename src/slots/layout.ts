@@ -1,5 +1,5 @@
 /** Where things stand in the table's Int32 words. A change here is a change of `layoutVersion`. */
-export const layoutVersion = 2
+export const layoutVersion = 3
 
 /** The header: one word each. Ticks are compared by signed difference, so they may wrap. */
 export const header = {
@@ -31,10 +31,12 @@ export const sessionRow = {
   asks: 2,
   /** Its callers that wait, in its own queue. Written by the thread itself; without an ask it concerns nobody else. */
   waiting: 3,
+  /** Its asks that stand in no queue any more: a connection is being opened or examined for them. Coordinator only. */
+  served: 4,
 } as const
 
 /** Words of a session's row. */
-export const sessionRowWords = 4
+export const sessionRowWords = 5
 
 /** A slot's row, as offsets from its first word. */
 export const row = {
