@@ -4,14 +4,16 @@ import { Trace } from './trace.ts'
 export interface Mood {
   readonly open: 'ok' | 'fails' | 'slow'
   readonly reset: 'ok' | 'fails' | 'slow'
-  readonly ping: 'ok' | 'fails' | 'dead'
+  readonly ping: 'ok' | 'fails' | 'slow' | 'dead'
   readonly close: 'ok' | 'fails'
+  /** Where there are any: to `connect`, and to `checkout`. */
+  readonly listeners: 'ok' | 'refuse a new one' | 'refuse one' | 'find one dead'
 }
 
-export const calm: Mood = { open: 'ok', reset: 'ok', ping: 'ok', close: 'ok' }
+export const calm: Mood = { open: 'ok', reset: 'ok', ping: 'ok', close: 'ok', listeners: 'ok' }
 
 /** What can be slow. */
-export type SlowStep = 'open' | 'reset'
+export type SlowStep = 'open' | 'reset' | 'ping'
 
 /** Goes on after a step of the driver; with why the step has failed, if it has. */
 type Then = (at: Trace, error?: string) => void

@@ -1,5 +1,3 @@
-import type { PoolModel } from './pool-model.ts'
-
 /** The coordinator's own thread, and that of the one attached worker. */
 export type Thread = 'here' | 'there'
 
@@ -20,12 +18,12 @@ export interface Settings {
 /** One place of a pool: a record. */
 export interface Place {
   connection: number | undefined
-  state: 'home' | 'opening' | 'out' | 'ending'
+  state: 'home' | 'opening' | 'examined' | 'out' | 'ending'
   /** Whose it is, when it is not at home. */
   thread: Thread
   /** Who holds its connection. */
   holder: Caller | undefined
-  /** Whom it is being opened for. */
+  /** What it is being opened or examined for. */
   ask: Ask | undefined
   /** When its connection began to open. */
   stamp: number
@@ -47,15 +45,17 @@ export interface Place {
 export interface Ask {
   readonly thread: Thread
   readonly caller: Caller | undefined
-  isOpening: boolean
+  /** A place has been found for it: it stands in no line any more. */
+  isServed: boolean
   /** Nobody wants it any more. */
   isLeft: boolean
+  /** How often a connection may still be found dead before the caller is told (209). */
+  examinations: number
 }
 
 /** One `connect()`, and the fairy that came of it. */
 export class Caller {
   readonly thread: Thread
-  readonly pool: PoolModel
   state: 'pending' | 'holds' | 'detached' | 'over' | 'failed' = 'pending'
   failure: string | undefined
   /** What was lent, even when it is over. */
@@ -64,8 +64,7 @@ export class Caller {
   stamp: number | undefined
   place: Place | undefined
 
-  constructor(pool: PoolModel, thread: Thread) {
-    this.pool = pool
+  constructor(thread: Thread) {
     this.thread = thread
   }
 

@@ -38,7 +38,8 @@ export abstract class PlacesModel {
 
   /** Connections in the hands of a thread: what is fair goes by them. */
   protected heldBy(thread: Thread): number {
-    return this.places.filter(place => place.state === 'out' && place.thread === thread).length
+    const isHeld = ({ state }: Place): boolean => state === 'out' || state === 'examined'
+    return this.places.filter(place => isHeld(place) && place.thread === thread).length
   }
 
   /** Where nobody listens and nothing is pinged, a thread lends to itself what is at home and good as it is. */
@@ -51,8 +52,7 @@ export abstract class PlacesModel {
     return this.lendsByItself && (this.settings.path === 'clean' || this.settings.resetOnReturn === 'none')
   }
 
-  /** What comes home, and what waits for a place: the other half of the model. */
-  protected abstract comeHome(place: Place, at: Trace): void
+  /** There is a place: whoever waits may have it. */
   protected abstract serve(at: Trace): void
 
   /** One that is at home is preferred to a new one (29); the oldest return first, or the latest (57). */
@@ -83,30 +83,34 @@ export abstract class PlacesModel {
     return poolSize > 0 && this.places.length > poolSize && others >= poolSize
   }
 
-  /** The place is no more: whoever waits can have another. */
+  /** The place is no more: whoever waits can have another. Of a connection that was never lent nobody is told (280). */
   protected drop(place: Place, at: Trace): void {
-    this.shut(place, at)
+    if (place.openings > 0) this.shut(place, at)
+    else if (place.connection !== undefined) this.#close(place.connection, at)
     remove(this.places, place)
     this.serve(at)
   }
 
   /** The stamp comes before the open: an invalidation meanwhile condemns it (152). */
-  protected beginOpen(place: Place, at: Trace, then: (number: number, at: Trace, error?: string) => void): void {
+  protected open(place: Place, at: Trace, then: (at: Trace, error?: string) => void): void {
     place.state = 'opening'
     place.stamp = ++this.#clock
     place.isSoft = false
     const number = this.driver.nextNumber()
-    this.driver.pass('open', `open ${number}`, at, (at, error) => then(number, at, error))
+    this.driver.pass('open', `open ${number}`, at, (at, error) => {
+      const failure = error ?? this.#opened(place, number, at)
+      if (failure === undefined) place.openings++
+      then(at, failure)
+    })
   }
 
-  protected opened(place: Place, number: number, at: Trace): void {
+  /** Why its listeners refuse it, if they do. */
+  #opened(place: Place, number: number, at: Trace): string | undefined {
     this.driver.open.add(number)
-    place.connection = number
-    place.openings++
-    place.isFresh = true
+    Object.assign(place, { connection: number, isFresh: true })
     if (!this.#hasConnected) this.event(`firstConnect ${number}`, at)
     this.#hasConnected = true
-    this.event(`connect ${number}`, at)
+    return this.event(`connect ${number}`, at) === 'fails' ? 'refused' : undefined
   }
 
   protected isStale(place: Place): boolean {
@@ -137,8 +141,14 @@ export abstract class PlacesModel {
     this.#close(connection, at)
   }
 
-  protected event(line: string, at: Trace): void {
-    if (this.settings.path === 'heard') at.say(`on ${line}`)
+  /** How the listeners take it. */
+  protected event(line: string, at: Trace): 'ok' | 'fails' | 'disconnects' {
+    if (this.settings.path !== 'heard') return 'ok'
+    at.say(`on ${line}`)
+    const { listeners } = this.driver.mood
+    if (line.startsWith('connect')) return listeners === 'refuse a new one' ? 'fails' : 'ok'
+    if (!line.startsWith('checkout')) return 'ok'
+    return listeners === 'refuse one' ? 'fails' : listeners === 'find one dead' ? 'disconnects' : 'ok'
   }
 
   #close(connection: number, at: Trace): void {

@@ -42,32 +42,47 @@ const verbs = {
   'give up': {
     weight: 2,
     targets: model => model.callersWho('pending'),
-    foresee: ({ callers }, caller) => callers[caller]!.pool.leave(callers[caller]!),
+    foresee: (model, number) => {
+      const [pool, caller] = model.at(number)
+      pool.leave(caller)
+    },
     happen: ({ callers }, caller) => callers[caller]!.controller.abort(new Error('left')),
   },
   close: {
     weight: 10,
     targets: model => model.callersWho('holds', 'detached'),
-    foresee: ({ callers }, caller) => callers[caller]!.pool.close(callers[caller]!),
+    foresee: (model, number) => {
+      const [pool, caller] = model.at(number)
+      pool.close(caller)
+    },
     happen: (world, caller) => world.do(world.callers[caller]!.holding!.close()),
   },
   'close again': {
     weight: 1,
     targets: model => model.callersWho('over'),
-    foresee: ({ callers }, caller) => callers[caller]!.pool.close(callers[caller]!),
+    foresee: (model, number) => {
+      const [pool, caller] = model.at(number)
+      pool.close(caller)
+    },
     happen: (world, caller) => world.do(world.callers[caller]!.holding!.close()),
   },
   invalidate: {
     weight: 5,
     targets: model => model.callersWho('holds', 'holds', 'detached', 'over'),
-    foresee: ({ callers }, caller, { how }) => callers[caller]!.pool.invalidate(callers[caller]!, how, 'broken'),
+    foresee: (model, number, { how }) => {
+      const [pool, caller] = model.at(number)
+      pool.invalidate(caller, how, 'broken')
+    },
     happen: (world, caller, { how }) =>
       world.do(world.callers[caller]!.holding!.invalidate(error, { soft: how === 'soft' })),
   },
   detach: {
     weight: 2,
     targets: model => model.callersWho('holds', 'detached', 'over'),
-    foresee: ({ callers }, caller) => callers[caller]!.pool.detach(callers[caller]!),
+    foresee: (model, number) => {
+      const [pool, caller] = model.at(number)
+      pool.detach(caller)
+    },
     happen: (world, caller) => world.do(world.callers[caller]!.holding!.detach()),
   },
   'pool invalidate': {
@@ -79,7 +94,10 @@ const verbs = {
   'report to pool': {
     weight: 2,
     targets: model => model.callersWho('holds', 'detached', 'over'),
-    foresee: ({ callers }, caller) => callers[caller]!.pool.invalidateAll(callers[caller]!, 'broken'),
+    foresee: (model, number) => {
+      const [pool, caller] = model.at(number)
+      pool.invalidateAll(caller, 'broken')
+    },
     happen: (world, number) => {
       const { pool, thread, holding } = world.callers[number]!
       world.do(pool.users[thread].invalidate(holding, error))
@@ -114,7 +132,7 @@ const verbs = {
   recreate: {
     weight: 0.3,
     targets: ({ pools }) => (pools.length < 3 ? [pools.length - 1] : []),
-    foresee: (model, pool) => model.recreate(pool),
+    foresee: model => model.recreate(),
     happen: (world, pool, { thread }) => world.recreate(pool, thread),
   },
   'open goes on': {
@@ -122,6 +140,12 @@ const verbs = {
     targets: ({ driver }) => (driver.waitingAt('open') > 0 ? [0] : []),
     foresee: ({ driver }, _, { fails }) => driver.release('open', fails ? 'broken' : undefined),
     happen: (world, _, { fails }) => world.release('open', fails ? error : undefined),
+  },
+  'ping goes on': {
+    weight: 5,
+    targets: ({ driver }) => (driver.waitingAt('ping') > 0 ? [0] : []),
+    foresee: ({ driver }, _, { fails }) => driver.release('ping', fails ? 'broken' : undefined),
+    happen: (world, _, { fails }) => world.release('ping', fails ? error : undefined),
   },
   'reset goes on': {
     weight: 5,
@@ -181,8 +205,9 @@ const chance: fc.Arbitrary<Chance> = fc.record({
   mood: fc.record({
     open: mostly('fails', 'slow'),
     reset: mostly('fails', 'slow'),
-    ping: mostly('fails', 'dead'),
+    ping: fc.constantFrom('ok', 'ok', 'fails', 'slow', 'dead'),
     close: mostly('fails'),
+    listeners: mostly('refuse a new one', 'refuse one', 'find one dead'),
   }),
 })
 
@@ -196,7 +221,7 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
 
 /** The end of every walk: what is slow goes on, who waits gives up, what is out is closed, and what is at home. */
 export async function end(model: WorldModel, world: World): Promise<void> {
-  const order: readonly Name[] = ['open goes on', 'reset goes on', 'give up', 'close']
+  const order: readonly Name[] = ['open goes on', 'ping goes on', 'reset goes on', 'give up', 'close']
   const chance: Chance = { pick: 0, thread: 'here', how: 'hard', fails: false, mood: calm }
   for (let name = order.find(hasTarget(model)); name; name = order.find(hasTarget(model)))
     await new Step(name, chance).run(model, world)

@@ -29,8 +29,8 @@ it(`${walks} random walks end each step where the model does`, async () => {
   const worker = startWorker()
   const walk = async (settings: Settings, steps: Iterable<fc.AsyncCommand<WorldModel, World>>): Promise<void> => {
     const world = await World.begin(settings, worker)
-    const model = new WorldModel(settings, (pool, threads) => {
-      const number = model.pools.indexOf(pool)
+    const model = new WorldModel(settings, (number, threads) => {
+      const pool = model.pools[number]!
       return threads.find(thread => world.used(number, thread) > pool.usedBy(thread)) ?? threads[0]!
     })
     try {

@@ -1,6 +1,7 @@
-import { DriverModel, type Mood } from './driver-model.ts'
+import { DriverModel, type Mood, type SlowStep } from './driver-model.ts'
+import type { Choose } from './lending-model.ts'
 import type { Caller, Place, Settings, Thread } from './parts.ts'
-import { type Choose, PoolModel } from './pool-model.ts'
+import { PoolModel } from './pool-model.ts'
 
 /** How a pool stands: its counts, and the places in the hands of each thread. */
 export interface PoolView {
@@ -20,7 +21,7 @@ export interface View {
   /** The numbers of the connections that are open. */
   readonly open: readonly number[]
   /** How many steps of the driver wait to be released. */
-  readonly held: { readonly open: number; readonly reset: number }
+  readonly held: Readonly<Record<SlowStep, number>>
   /** What the step has said: events and the driver's doings. */
   readonly log: readonly string[]
   /** Something that was begun does not end. */
@@ -32,13 +33,18 @@ export interface View {
 /** A walk as the specification has it: pools that were recreated one from another, and all who ever wanted a connection. */
 export class WorldModel {
   readonly driver = new DriverModel()
-  readonly pools: PoolModel[]
+  readonly pools: PoolModel[] = []
   readonly callers: Caller[] = []
-  readonly #choose: Choose
+  /** By the number of a caller, whose he is. */
+  readonly #poolOf: PoolModel[] = []
+  readonly #settings: Settings
+  readonly #choose: (pool: number, ...args: Parameters<Choose>) => Thread
 
-  constructor(settings: Settings, choose: Choose) {
+  /** `choose` says which of several threads was next, of those of a pool by its number. */
+  constructor(settings: Settings, choose: (pool: number, ...args: Parameters<Choose>) => Thread) {
+    this.#settings = settings
     this.#choose = choose
-    this.pools = [new PoolModel(settings, this.driver, choose)]
+    this.recreate()
   }
 
   begin(mood: Mood): void {
@@ -51,12 +57,19 @@ export class WorldModel {
   }
 
   connect(pool: number, thread: Thread, patience: 'waits' | 'now'): void {
+    this.#poolOf.push(this.pools[pool]!)
     this.callers.push(this.pools[pool]!.connect(thread, patience))
   }
 
+  /** A caller by his number, and his pool. */
+  at(number: number): readonly [pool: PoolModel, caller: Caller] {
+    return [this.#poolOf[number]!, this.callers[number]!]
+  }
+
   /** Nothing of the old one but its settings (250). */
-  recreate(pool: number): void {
-    this.pools.push(new PoolModel(this.pools[pool]!.settings, this.driver, this.#choose))
+  recreate(): void {
+    const number = this.pools.length
+    this.pools.push(new PoolModel(this.#settings, this.driver, threads => this.#choose(number, threads)))
   }
 
   /** The callers who are in one of these states, by number. */
@@ -92,7 +105,7 @@ export class WorldModel {
       })),
       callers: this.callers.map(standing),
       open: [...driver.open].sort((a, b) => a - b),
-      held: { open: driver.waitingAt('open'), reset: driver.waitingAt('reset') },
+      held: { open: driver.waitingAt('open'), reset: driver.waitingAt('reset'), ping: driver.waitingAt('ping') },
       log: driver.trace.along(heard),
       isBusy: false,
       failures: [],

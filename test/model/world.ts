@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { expect } from 'vitest'
+import { DisconnectionError } from '../../src/base/errors.ts'
 import type { QueuePool } from '../../src/pool/queue-pool.ts'
 import type { ConnectionRecord } from '../../src/pool/record.ts'
 import type { GatedConnection, GatedDriver } from '../support/gated-driver.ts'
@@ -10,7 +11,7 @@ import type { Holding, PoolUser } from '../support/pool-user.ts'
 import type { TestWorker } from '../support/test-worker.ts'
 import { UserHere } from '../support/user-here.ts'
 import { UserThere } from '../support/user-there.ts'
-import type { Mood, SlowStep } from './driver-model.ts'
+import { calm, type Mood, type SlowStep } from './driver-model.ts'
 import type { Settings, Thread } from './parts.ts'
 import type { PoolView, View, WorldModel } from './world-model.ts'
 
@@ -46,7 +47,7 @@ export class World {
   readonly #failures: unknown[] = []
   #standings: readonly string[] = []
   #unsettled = 0
-  #isDead = false
+  #mood = calm
 
   private constructor(settings: Settings, worker: TestWorker) {
     this.#settings = settings
@@ -60,13 +61,13 @@ export class World {
       dialect: driver.dialect({
         ping: async ({ number }) => {
           await driver.pass('ping', number)
-          return !this.#isDead
+          return this.#mood.ping !== 'dead'
         },
         ...(path === 'clean' ? { inTransaction: () => false } : {}),
       }),
     }))
     this.driver = driver
-    if (path === 'heard') driver.listen(pool)
+    if (path === 'heard') this.#listen(pool)
     this.#first = pool
   }
   readonly #first: QueuePool<GatedConnection>
@@ -85,11 +86,11 @@ export class World {
 
   begin(mood: Mood, label: string): void {
     this.story.push(label)
-    this.#isDead = mood.ping === 'dead'
+    this.#mood = mood
     this.driver.set('open', mood.open)
     this.driver.set('rollback', mood.reset)
     this.driver.set('commit', mood.reset)
-    this.driver.set('ping', mood.ping === 'fails' ? 'fails' : 'ok')
+    this.driver.set('ping', mood.ping === 'dead' ? 'ok' : mood.ping)
     this.driver.set('close', mood.close)
     this.driver.take()
   }
@@ -106,7 +107,7 @@ export class World {
       },
       async (error: unknown) => {
         const failure = await failing(Promise.reject(error))
-        caller.failure = failure.class === 'TimeoutError' ? failure.class : failure.message
+        caller.failure = failure.class === 'Error' || failure.class === 'GateError' ? failure.message : failure.class
       },
     )
   }
@@ -136,7 +137,8 @@ export class World {
 
   release(step: SlowStep, error: Error | undefined): void {
     const { resetOnReturn } = this.#settings
-    this.do(this.driver.release(step === 'reset' && resetOnReturn !== 'none' ? resetOnReturn : 'open', error))
+    const mode = resetOnReturn === 'commit' ? 'commit' : 'rollback'
+    this.do(this.driver.release(step === 'reset' ? mode : step, error))
   }
 
   /** Whose connection has this number. */
@@ -191,6 +193,18 @@ export class World {
     this.story.push(`  ${this.driver.log.join(', ')}`)
   }
 
+  /** Notes all events, and then has them go as the present step has it. */
+  #listen(pool: QueuePool<GatedConnection>): void {
+    this.driver.listen(pool)
+    pool.on('connect', () => {
+      if (this.#mood.listeners === 'refuse a new one') throw new Error('refused')
+    })
+    pool.on('checkout', () => {
+      if (this.#mood.listeners === 'refuse one') throw new Error('refused')
+      if (this.#mood.listeners === 'find one dead') throw new DisconnectionError('gone')
+    })
+  }
+
   async #add(pool: QueuePool<GatedConnection>): Promise<void> {
     const there = await UserThere.of(pool, this.#worker)
     this.pools.push({ pool, users: { here: new UserHere(pool), there } })
@@ -203,7 +217,7 @@ export class World {
       callers: this.#standings,
       pools: this.pools.map(each => this.#viewOf(each)),
       open: open.sort((a, b) => a - b),
-      held: { open: driver.waitingAt('open'), reset: this.#slowResets },
+      held: { open: driver.waitingAt('open'), reset: this.#slowResets, ping: driver.waitingAt('ping') },
       log: [...driver.log],
       isBusy: this.#isBusy,
       failures: this.#failures,
