@@ -70,8 +70,8 @@ export abstract class LendingModel extends PlacesModel {
 
   /** Handed to the next waiter (50), or closed when the pool keeps enough (30), or kept. */
   protected comeHome(place: Place, at: Trace): void {
+    Object.assign(place, { state: 'free', ask: undefined })
     const ask = this.#next()
-    place.ask = undefined
     if (place.isRetiring) this.drop(place, at)
     else if (ask) {
       remove(this.#line, ask)
@@ -95,6 +95,7 @@ export abstract class LendingModel extends PlacesModel {
    */
   protected handOn(place: Place): boolean {
     if (!this.returnsByItself || this.#queue.length === 0 || place.isRetiring || this.isStale(place)) return false
+    place.state = 'free'
     const others = this.#line.filter(({ thread }) => thread === 'here').map(({ thread }) => thread)
     if (this.#fairest([...new Set<Thread>(['there', ...others])]) !== 'there') return false
     this.#queue.shift()!.hold(place)

@@ -18,8 +18,9 @@ export interface Settings {
 /** One place of a pool: a record. */
 export interface Place {
   connection: number | undefined
-  state: 'home' | 'opening' | 'examined' | 'out' | 'ending'
-  /** Whose it is, when it is not at home. */
+  /** `free`: it has come back, and is nobody's until it is decided whose it is next. */
+  state: 'home' | 'opening' | 'examined' | 'out' | 'ending' | 'free'
+  /** Whose it is, when it is not at home or free. */
   thread: Thread
   /** Who holds its connection. */
   holder: Caller | undefined

@@ -33,7 +33,8 @@ export abstract class PlacesModel {
 
   /** Places in the hands of a thread, or on their way to it or from it. */
   usedBy(thread: Thread): number {
-    return this.places.filter(place => place.state !== 'home' && place.thread === thread).length
+    const isUsed = ({ state }: Place): boolean => state !== 'home' && state !== 'free'
+    return this.places.filter(place => isUsed(place) && place.thread === thread).length
   }
 
   /** Connections in the hands of a thread: what is fair goes by them. */
