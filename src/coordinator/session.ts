@@ -35,6 +35,8 @@ export class Session {
   /** Leases on their way home, which may still wait for a call that is in flight. */
   readonly #closing = new Map<Held, Promise<void>>()
   readonly #wishes = new Map<number, CheckoutRequest<object>>()
+  /** Asks of the thread's queue for which a connection is on its way. */
+  readonly #served = new Set<number>()
   readonly #portClosed: Promise<void>
   #controlPort: MessagePort | undefined
   #transport: TransportInUse
@@ -170,7 +172,7 @@ export class Session {
     const options = {
       timeoutMs,
       fairyOver: (checkout: Checkout<object>) => ConnectionFairy.temporary(checkout),
-      opening: () => this.#opening(),
+      served: timeoutMs === null ? () => this.#serve(id) : undefined,
     }
     const request = new CheckoutRequest<object>(this.borrower, options, late => this.#pool.timeoutError(late))
     // An offer can be taken back, as nobody has been shown it yet, but by the channels.
@@ -191,10 +193,12 @@ export class Session {
   }
 
   /** While one ask is opened for, the thread's next caller must stand in the queue here, or nobody hands it what comes home. */
-  #opening(): void {
-    const { slots } = this.#pool
+  #serve(id: number): void {
+    const { sessions } = this.#pool.slots
     const { session } = this.borrower
-    if (slots.sessions.waiting(session) > slots.openingFor(session)) this.#mailbox.post([kind.dismissed, 0])
+    this.#served.add(id)
+    sessions.setServed(session, this.#served.size)
+    if (this.#mayOffer && sessions.waiting(session) > this.#served.size) this.#mailbox.post([kind.dismissed, 0])
   }
 
   get #mayOffer(): boolean {
@@ -211,6 +215,7 @@ export class Session {
   #fulfil(id: number, request: CheckoutRequest<object>): void {
     request.patience.end()
     this.#wishes.delete(id)
+    if (this.#served.delete(id)) this.#pool.slots.sessions.setServed(this.borrower.session, this.#served.size)
   }
 
   #grant(id: number, checkout: Checkout<object>, isOffer: boolean): void {

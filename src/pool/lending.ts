@@ -70,6 +70,7 @@ async function lendSlowly<C extends object>(
   request: CheckoutRequest<C>,
   unread: Peek,
 ): Promise<Checkout<C>> {
+  request.served?.()
   // Once more where several hold the record, and another has had its connection closed at this moment.
   do await connectWithin(pool, record, request)
   while (record.state !== 'leased')
@@ -111,7 +112,7 @@ function connectWithin<C extends object>(
   request: CheckoutRequest<C>,
 ): Promise<void> {
   request.phase = 'connect'
-  return orGiveBack(pool, record, request, getConnection(pool, record, request.borrower.session, request.opening))
+  return orGiveBack(pool, record, request, getConnection(pool, record, request.borrower.session))
 }
 
 /** `work` that leaves a good connection in the record; should the caller leave meanwhile, the connection then comes home. */
@@ -140,13 +141,12 @@ export async function getConnection<C extends object>(
   pool: Pool<C>,
   record: ConnectionRecord<C>,
   session: number,
-  opening?: () => void,
 ): Promise<void> {
   if (record.state === 'closing') await pool.closed(record)
   if (record.state === 'empty') record.become('opening', session)
   if (record.state === 'opening') {
     const isNew = record.openings === 0
-    await openOrReturn(pool, record, session, opening)
+    await openOrReturn(pool, record, session)
     if (!isNew) return
   }
   const { staleness } = record
@@ -154,7 +154,7 @@ export async function getConnection<C extends object>(
   pool.log.info(named => `${named(record.connection)} ${recycling[staleness]}; recycling`)
   await record.shut('abrupt')
   record.reopen(session)
-  await openOrReturn(pool, record, session, opening)
+  await openOrReturn(pool, record, session)
 }
 
 /** Opens; on failure a new record is dropped without a trace (278, 280), an old one comes home empty (279, 281). */
@@ -162,10 +162,8 @@ async function openOrReturn<C extends object>(
   pool: Pool<C>,
   record: ConnectionRecord<C>,
   session: number,
-  opening?: () => void,
 ): Promise<void> {
   const isNew = record.openings === 0
-  opening?.()
   try {
     await open(pool, record)
   } catch (error) {

@@ -139,6 +139,8 @@ export abstract class Pool<C extends object> extends Listened<C> implements Asyn
   protected keep(record: ConnectionRecord<C>): void {
     this.slots.stampReturn(record.slot)
     this.slots.unmark(record.slot, slotFlag.offered)
+    // It may lie here for long before it is lent: then it wants a ping, even if it was opened for somebody who has left.
+    record.fresh = false
     if (record.connection === undefined) return record.become('empty')
     this.dialect.keepAlive?.(record.connection, false)
     if (this.handsOver) restOrLose(this, record)

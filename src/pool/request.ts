@@ -19,8 +19,8 @@ export interface RequestOptions<C extends object> extends PatienceOptions {
   /** Makes the fairy over the checkout: the caller's own, or a stand-in for listeners when the caller is in another thread. */
   readonly fairyOver: (checkout: Checkout<C>) => Fairy<C>
   readonly trace?: CheckoutTrace | undefined
-  /** Told when a connection begins to be opened for this request: it stands in no queue any more. */
-  readonly opening?: (() => void) | undefined
+  /** Told when a record has been claimed for this request that can't be lent at once: the request stands in no queue any more. */
+  readonly served?: (() => void) | undefined
 }
 
 /** One caller's wish for a connection, from `connect()` until it is met or given up. */
@@ -29,7 +29,7 @@ export class CheckoutRequest<C extends object> {
   readonly patience: Patience
   readonly timeoutMs: number | null
   readonly trace: CheckoutTrace | undefined
-  readonly opening: (() => void) | undefined
+  readonly served: (() => void) | undefined
   /** What is going on: a timeout says so. */
   phase: TimeoutPhase = 'wait'
   readonly #fairyOver: (checkout: Checkout<C>) => Fairy<C>
@@ -38,7 +38,7 @@ export class CheckoutRequest<C extends object> {
   constructor(borrower: Borrower, options: RequestOptions<C>, late: (request: CheckoutRequest<C>) => Error) {
     this.borrower = borrower
     this.trace = options.trace
-    this.opening = options.opening
+    this.served = options.served
     this.#fairyOver = options.fairyOver
     this.timeoutMs = options.timeoutMs ?? null
     // A timeout of 0 is about waiting for a place only: opening takes the time it takes, within `connectTimeoutMs` (behaviour 45).

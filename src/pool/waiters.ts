@@ -65,12 +65,12 @@ export class Waiters<C extends object> {
     return next?.waiter
   }
 
-  /** Callers that wait, in all threads. Those for whom a connection is being opened do not. */
+  /** Callers that wait, in all threads. Those for whom a connection is being opened do not; one that is opened for nobody spares none. */
   get count(): number {
     const { sessions } = this.#slots()
     let count = this.#bySession.get(0)?.size ?? 0
     for (let session = 1, { last } = sessions; session <= last; session++) {
-      if (sessions.isOpen(session)) count += Math.max(0, sessions.waiting(session) - this.#slots().openingFor(session))
+      if (sessions.isOpen(session)) count += Math.max(0, sessions.waiting(session) - sessions.served(session))
     }
     return count
   }

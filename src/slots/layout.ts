@@ -33,6 +33,8 @@ export const sessionRow = {
   waiting: 3,
   /** 1 when the thread runs the driver itself (transport `direct`). Written by the thread, before its first claim. */
   direct: 4,
+  /** Its asks that stand in no queue any more: a connection is being opened or examined for them. Coordinator only. */
+  served: 5,
 } as const
 
 /** Words of a session's row. */

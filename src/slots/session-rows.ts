@@ -21,6 +21,7 @@ export class SessionRows {
     this.#store(session, sessionRow.asks, 0)
     this.#store(session, sessionRow.waiting, 0)
     this.#store(session, sessionRow.direct, 0)
+    this.#store(session, sessionRow.served, 0)
     this.#store(session, sessionRow.open, 1)
     if (session > Atomics.load(this.#words, header.sessions)) Atomics.store(this.#words, header.sessions, session)
   }
@@ -63,6 +64,15 @@ export class SessionRows {
 
   waiting(session: number): number {
     return this.#load(session, sessionRow.waiting)
+  }
+
+  /** For how many of the session's asks a connection is on its way. Coordinator only. */
+  setServed(session: number, count: number): void {
+    this.#store(session, sessionRow.served, count)
+  }
+
+  served(session: number): number {
+    return this.#load(session, sessionRow.served)
   }
 
   /** True when this session has callers waiting and the coordinator knows of it: what comes free may be its. */

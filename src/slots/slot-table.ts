@@ -1,7 +1,7 @@
 import { bug } from '../base/errors.ts'
 import { header, headerWords, layoutVersion, row, rowWords, slotFlag, tableFlag } from './layout.ts'
 import { SessionRows, sessionWords } from './session-rows.ts'
-import { nextWord, type SlotState, sessionOf, stateOf } from './state.ts'
+import { isLeased, nextWord, type SlotState, sessionOf, stateOf } from './state.ts'
 
 /** A table without a fixed size reserves address space for this many slots, and uses memory as it grows. */
 const growthLimit = 65_536
@@ -201,12 +201,12 @@ export class SlotTable {
 
   /** How many slots a session holds. */
   heldBy(session: number): number {
-    return this.#countOf('leased', session)
-  }
-
-  /** How many slots are being opened for a session. */
-  openingFor(session: number): number {
-    return this.#countOf('opening', session)
+    let held = 0
+    for (let slot = 0, slots = this.capacity; slot < slots; slot++) {
+      const word = this.word(slot)
+      if (isLeased(word) && sessionOf(word) === session) held++
+    }
+    return held
   }
 
   /** How many slots are in each state; a snapshot that other threads may outdate while it is taken. */
@@ -240,15 +240,6 @@ export class SlotTable {
       if (state === 'leased' || state === 'opening' || state === 'returning') holders.push(sessionOf(word))
     }
     return holders
-  }
-
-  #countOf(state: SlotState, session: number): number {
-    let count = 0
-    for (let slot = 0, slots = this.capacity; slot < slots; slot++) {
-      const word = this.word(slot)
-      if (sessionOf(word) === session && stateOf(word) === state) count++
-    }
-    return count
   }
 
   #tick(counter: number): number {

@@ -172,8 +172,8 @@ export class Lessee {
     const waiting = this.#waiters.size
     if (waiting <= 1 || !this.#lane.isOpen || this.#welcome.limit === null) return waiting
     // What is being opened for stands in no queue.
-    const opening = this.#table.openingFor(this.#welcome.session)
-    return Math.min(waiting, opening + Math.max(1, this.#welcome.limit - this.#table.inUse))
+    const served = this.#table.sessions.served(this.#welcome.session)
+    return Math.min(waiting, served + Math.max(1, this.#welcome.limit - this.#table.inUse))
   }
 
   /** The caller has given up. If that makes an ask needless, it is withdrawn: it may hang in what nobody has patience for. */

@@ -46,6 +46,29 @@ describe.each(allPlaces)('$where', place => {
     expect([driver.opened, countsOf(pool)]).toEqual([1, [1, 0, 0, 1]])
   })
 
+  it('who waits is counted, whatever is opened meanwhile for one who has left or for one who would not wait (45, 47)', async () => {
+    const { pool, driver, user } = await place.visit({ poolSize: 2, maxOverflow: 0, timeoutMs: null })
+    driver.set('open', 'slow')
+    const controller = new AbortController()
+    const leaving = failing(user.connect({ signal: controller.signal }))
+    await driver.reached('open')
+    controller.abort(new Error('left'))
+    expect(await leaving).toMatchObject({ message: 'left' })
+    const now = user.connect({ timeoutMs: 0 })
+    await driver.reached('open', 2)
+    expect(pool.status().waiting).toBe(0)
+    const [one, two] = [user.connect(), user.connect()]
+    await waiters(pool, 2)
+    await driver.release('open')
+    expect((await one).number).toBe(1)
+    await waiters(pool, 1)
+    await driver.release('open')
+    expect((await now).number).toBe(2)
+    await (await now).close()
+    expect((await two).number).toBe(2)
+    expect(pool.status().waiting).toBe(0)
+  })
+
   it('one that is overtaken by nobody still waits no longer than its own time (44)', async () => {
     const { pool, user, held } = await full(place)
     const hopeless = failing(user.connect({ timeoutMs: 40 }))

@@ -26,6 +26,20 @@ describe('a ping before a connection is lent again', () => {
     expect(pinged).toEqual([second.connection])
   })
 
+  it('is made of one that has lain at home, even if nobody has been lent it: it was opened for one who left (166)', async () => {
+    const { pool, driver } = gatedPool({ prePing: true })
+    driver.next('open', 'slow')
+    const controller = new AbortController()
+    const leaving = failureOf(pool.connect({ signal: controller.signal }))
+    await driver.reached('open')
+    controller.abort('left')
+    expect(await leaving).toBe('left')
+    await driver.release('open')
+    expect(countsOf(pool)).toEqual([5, 1, -4, 0])
+    expect((await pool.connect()).number).toBe(1)
+    expect(driver.take()).toEqual(['open 1', 'ping 1'])
+  })
+
   it('is not made when nobody asked for it: the failure surfaces at first use (9, 174)', async () => {
     const { pool, driver } = gatedPool()
     await (await pool.connect()).close()
