@@ -202,8 +202,11 @@ export class Session {
   #grant(id: number, checkout: Checkout<object>, isOffer: boolean): void {
     // The thread has died since it asked.
     if (this.#state === 'ended') return void this.#quietly(checkout.die())
-    if (isOffer) this.#pool.slots.mark(slotOfLease(checkout.lease), slotFlag.offered)
-    this.#holdings.add(checkout)
+    // Ended before its caller could hear of it: the slot may be another's, and is not to be marked.
+    if (checkout.isValid) {
+      if (isOffer) this.#pool.slots.mark(slotOfLease(checkout.lease), slotFlag.offered)
+      this.#holdings.add(checkout)
+    }
     this.#mailbox.post([kind.grant, id, checkout.lease, isOffer])
   }
 
