@@ -1,4 +1,4 @@
-import type { MessagePort } from 'node:worker_threads'
+import { MessagePort } from 'node:worker_threads'
 import { asError, StaleLeaseError } from '../base/errors.ts'
 import { ignore } from '../base/maybe-async.ts'
 import { ConnectionFairy } from '../fairies/fairy.ts'
@@ -99,7 +99,7 @@ export class Session {
 
   /** Every message is looked at here; one that is wrong gets an error, and costs nobody else anything. */
   #receive(request: Request): void {
-    if (this.#state === 'ended') return
+    if (this.#state === 'ended') return closePortOf(request)
     this.#pool.lanes.heed()
     try {
       this.#handle(request)
@@ -263,4 +263,10 @@ export class Session {
       this.#pool.log.error('a lease could not be ended cleanly.', asError(error))
     })
   }
+}
+
+/** A port with messages in it that nobody listens to never learns that its other end is closed, and stays. */
+function closePortOf(request: unknown): void {
+  const port: unknown = Array.isArray(request) ? request[1] : undefined
+  if (port instanceof MessagePort) port.close()
 }
