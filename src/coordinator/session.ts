@@ -1,4 +1,4 @@
-import type { MessagePort } from 'node:worker_threads'
+import { MessagePort } from 'node:worker_threads'
 import { asError, StaleLeaseError } from '../base/errors.ts'
 import { ignore } from '../base/maybe-async.ts'
 import { ConnectionFairy } from '../fairies/fairy.ts'
@@ -104,7 +104,7 @@ export class Session {
 
   /** Every message is looked at here; one that is wrong gets an error, and costs nobody else anything. */
   #receive(request: Request): void {
-    if (this.#state === 'ended') return
+    if (this.#state === 'ended') return closePortOf(request)
     this.#pool.lanes.heed()
     try {
       this.#handle(request)
@@ -221,8 +221,11 @@ export class Session {
   #grant(id: number, checkout: Checkout<object>, isOffer: boolean): void {
     // The thread has died since it asked.
     if (this.#state === 'ended') return void this.#quietly(checkout.die())
-    if (isOffer) this.#pool.slots.mark(slotOfLease(checkout.lease), slotFlag.offered)
-    this.#holdings.add(checkout)
+    // Ended before its caller could hear of it: the slot may be another's, and is not to be marked.
+    if (checkout.isValid) {
+      if (isOffer) this.#pool.slots.mark(slotOfLease(checkout.lease), slotFlag.offered)
+      this.#holdings.add(checkout)
+    }
     this.#mailbox.post([kind.grant, id, checkout.lease, isOffer])
   }
 
@@ -288,4 +291,10 @@ export class Session {
       this.#pool.log.error('a lease could not be ended cleanly.', asError(error))
     })
   }
+}
+
+/** A port with messages in it that nobody listens to never learns that its other end is closed, and stays. */
+function closePortOf(request: unknown): void {
+  const port: unknown = Array.isArray(request) ? request[1] : undefined
+  if (port instanceof MessagePort) port.close()
 }

@@ -157,6 +157,7 @@ export class Checkout<C extends object> extends Borrowed<C> implements Loan<C> {
 
   /** The record holds a new connection, or lends the same one anew. */
   rebind(record: ConnectionRecord<C>): void {
+    record.current = this
     this.lent = record.connection
     this.attendance = record.attendance
     this.tenure.renew()
@@ -164,7 +165,6 @@ export class Checkout<C extends object> extends Borrowed<C> implements Loan<C> {
 
   /** During the checkout phase: the record has gone home empty, and this loan with it. */
   lost(): void {
-    if (this.#record?.current === this) this.#record.current = undefined
     if (!this.tenure.isSeat) return this.#finish('invalidated')
     const record = this.#claim('returning', 'invalidated')
     if (record) void this.pool.returnConnection(record, this)

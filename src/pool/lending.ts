@@ -71,7 +71,7 @@ async function lendSlowly<C extends object>(
   unread: Peek,
 ): Promise<Checkout<C>> {
   request.served?.()
-  // Once more where several hold the record, and another has had its connection closed at this moment.
+  // Once more where several hold the record, and another has had its connection closed just now.
   do await connectWithin(pool, record, request)
   while (record.state !== 'leased')
   noteFresh(pool, record)
@@ -87,6 +87,8 @@ async function lendSlowly<C extends object>(
   const checkout = begin(pool, record, request)
   record.fresh = isFresh
   await verify(pool, checkout, record, request, isDoubtful)
+  // Ended by somebody meanwhile: what the record has now is none of this caller's business.
+  if (!checkout.isValid) return checkout
   if (isDirect(pool, request)) await settleFor(checkout, record, request)
   if (request.borrower.session !== 0) record.assess()
   return checkout
@@ -209,7 +211,9 @@ async function verify<C extends object>(
       await checkout.fail(failure.error)
       throw failure.error
     }
-    await replace(pool, checkout, record, request, failure.error)
+    // Somebody has ended the loan meanwhile: its record has gone home, and may be another's by now. The caller gets a dead fairy,
+    // as if it had happened a moment later (behaviours 218, 219).
+    if (!checkout.isValid || !(await replace(pool, checkout, record, request, failure.error))) return
   }
   pool.log.info(() => 'Reconnection attempts exhausted on checkout')
   await checkout.fail(undefined)
@@ -249,13 +253,16 @@ function noteFresh<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>)
   if (pool.settings.prePing && record.fresh) pool.log.debug(named => `${named(record.connection)} is fresh, not pinged`)
 }
 
-/** Closes the dead connection, so that the same record can have a new one; if a listener fails, the checkout has failed. */
+/**
+ * Closes the dead connection, so that the same record can have a new one; if a listener fails, the checkout has failed.
+ * False: somebody has ended the loan while the listeners ran, and closed it.
+ */
 async function empty<C extends object>(
   pool: Pool<C>,
   checkout: Checkout<C>,
   record: ConnectionRecord<C>,
   error: DisconnectionError,
-): Promise<void> {
+): Promise<boolean> {
   const { connection } = record
   try {
     if (connection && checkout.tenure.isPresent) {
@@ -266,25 +273,29 @@ async function empty<C extends object>(
     await checkout.fail(failure, 'announced')
     throw failure
   }
-  if (!checkout.tenure.isSeat) return record.shut('abrupt')
-  if (checkout.tenure.takeRecord()) await record.closeConnection('abrupt')
+  if (!checkout.isValid) return false
+  // Until it has a new connection there is no loan to be invalidated.
+  record.current = undefined
+  if (!checkout.tenure.isSeat) await record.shut('abrupt')
+  else if (checkout.tenure.takeRecord()) await record.closeConnection('abrupt')
   else await pool.closed(record)
+  return true
 }
 
-/** The same record and fairy, a new connection, a new lease number. */
+/** The same record and fairy, a new connection, a new lease number. False: the loan is over. */
 async function replace<C extends object>(
   pool: Pool<C>,
   checkout: Checkout<C>,
   record: ConnectionRecord<C>,
   request: CheckoutRequest<C>,
   error: DisconnectionError,
-): Promise<void> {
+): Promise<boolean> {
   const which = error.invalidatePool ? 'all connections opened before now' : 'this one'
   pool.log.info(
     named =>
       `Disconnection of ${named(record.connection)} detected on checkout, invalidating ${which}${reasonOf(error)}`,
   )
-  await empty(pool, checkout, record, error)
+  if (!(await empty(pool, checkout, record, error))) return false
   if (error.invalidatePool) pool.condemn(checkout.generation)
   record.reopen(request.borrower.session)
   try {
@@ -295,4 +306,5 @@ async function replace<C extends object>(
   }
   checkout.rebind(record)
   noteFresh(pool, record)
+  return true
 }

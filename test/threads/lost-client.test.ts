@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import type { PoolClient } from '../../src/worker/pool-client.ts'
+import { type Census, census } from '../support/census.ts'
 import { eventually } from '../support/eventually.ts'
 import { fastPool } from '../support/fast-toy.ts'
 import { startWorker } from '../support/start-worker.ts'
@@ -78,4 +79,34 @@ it('a signal that has aborted before the checkout is heeded, whatever is idle', 
     expect(pool.status()).toMatchObject({ checkedin: 1, checkedout: 0 })
     pool.unshare()
   }
+})
+
+it('a port for the control plane that arrives when the pool is shared no more is closed', async () => {
+  const { pool } = fastPool()
+  const worker = startWorker()
+  const attach = (): Promise<void> =>
+    worker.run(async ({ attach, keep }, address) => void keep('pool', await attach(address)), pool.share())
+  /** The thread has asked for the first time, and is lost before that is read. */
+  const ask = async (): Promise<void> => {
+    const flag = new Int32Array(new SharedArrayBuffer(4))
+    const asked = worker.run(async ({ kept, failureOf }, flag) => {
+      const failure = failureOf(() => kept<PoolClient>('pool').status())
+      Atomics.store(flag, 0, 1)
+      Atomics.notify(flag, 0)
+      return (await failure).code
+    }, flag)
+    Atomics.wait(flag, 0, 0)
+    pool.unshare()
+    expect(await asked).toBe('FAIRYPOOL_COORDINATOR_LOST')
+    await eventually(() => pool.slots.sessions.count).toBe(1)
+  }
+  const ports = async (): Promise<Census['ports']> => (await census()).ports
+  await attach()
+  await ask()
+  const before = await ports()
+  for (let round = 0; round < 3; round++) {
+    await attach()
+    await ask()
+  }
+  await eventually(ports).toBeLessThanOrEqual(before)
 })
