@@ -39,7 +39,7 @@ export class Checkout<C extends object> implements Loan<C> {
   /** Told once, when the loan has ended, and how. */
   onEnd: ((reason: LoanEnd) => void) | undefined
 
-  constructor(pool: Pool<C>, record: ConnectionRecord<C>, borrower: Borrower, trace?: CheckoutTrace) {
+  constructor(pool: Pool<C>, record: ConnectionRecord<C>, borrower: Borrower, trace?: CheckoutTrace, word?: number) {
     this.#pool = pool
     this.#record = record
     this.#connection = record.connection
@@ -47,7 +47,7 @@ export class Checkout<C extends object> implements Loan<C> {
     this.trace = trace
     this.#notice = new LeaseNotice(pool, borrower.threadId)
     this.#calls = new Calls({ failed: error => this.#callFailed(error), quiet: () => this.#quiet() })
-    this.tenure = new Tenure(() => pool.slots, pool.seat(record, this), record.slot, borrower.session)
+    this.tenure = new Tenure(() => pool.slots, pool.seat(record, this), record.slot, borrower.session, word)
     record.current = this
     this.#notice.begun(this.lease)
   }
@@ -95,11 +95,11 @@ export class Checkout<C extends object> implements Loan<C> {
   }
 
   /** The thread has made the next loan of this record without a word. True: as nothing of the old one is left, this stands for it now. */
-  moveOn(): boolean {
+  moveOn(word: number): boolean {
     const record = this.#record
     if (this.#state !== 'lent' || record === undefined || !this.isQuiet || this.#retains) return false
     this.#notice.over(this.lease)
-    this.rebind(record)
+    this.rebind(record, word)
     this.#notice.begun(this.lease)
     return true
   }
@@ -226,9 +226,9 @@ export class Checkout<C extends object> implements Loan<C> {
   }
 
   /** The record holds a new connection, or lends the same one anew. */
-  rebind(record: ConnectionRecord<C>): void {
+  rebind(record: ConnectionRecord<C>, word?: number): void {
     this.#connection = record.connection
-    this.tenure.renew()
+    this.tenure.renew(word)
   }
 
   /** During the checkout phase: the record has gone home empty, and this loan with it. */

@@ -3,6 +3,7 @@ import type { MaybePromise } from '../base/maybe-async.ts'
 import { reasonOf } from '../observe/pool-log.ts'
 import { slotFlag } from '../slots/layout.ts'
 import { Checkout } from './checkout.ts'
+import { closeQuietly } from './closing.ts'
 import { open } from './opening.ts'
 import type { Pool } from './pool.ts'
 import type { ConnectionRecord } from './record.ts'
@@ -142,11 +143,19 @@ async function failedOpen<C extends object>(
       pool.log.info(named => `Invalidating ${named(connection)}${reasonOf(error)}`)
     }
   } finally {
-    if (isNew) await record.closeUnannounced()
+    if (isNew) await closeUnannounced(pool, record)
     else await record.shut('abrupt')
     if (isNew) pool.discard(record)
     else await checkin(pool, record)
   }
+}
+
+/** Closes a connection that nobody has been told of: a connect listener refused it (behaviour 280). */
+async function closeUnannounced<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>): Promise<void> {
+  const { connection } = record
+  record.connection = undefined
+  record.become('closing')
+  if (connection !== undefined) await closeQuietly(pool, connection, 'abrupt')
 }
 
 /** Ping and checkout listeners, until they are content; a connection they find dead is replaced in place (behaviours 204-217). */

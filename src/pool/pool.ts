@@ -251,9 +251,10 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
     return this.dialect.inTransaction?.(connection) !== false
   }
 
-  /** @internal The loan that a thread has made by itself. */
-  adopt(record: ConnectionRecord<C>, session: number): Checkout<C> {
-    return new Checkout<C>(this, record, { session, threadId: this.slots.sessions.threadId(session) })
+  /** @internal The loan that a thread has made by itself, which has left this word in the slot. */
+  adopt(record: ConnectionRecord<C>, session: number, word: number): Checkout<C> {
+    const borrower = { session, threadId: this.slots.sessions.threadId(session) }
+    return new Checkout<C>(this, record, borrower, undefined, word)
   }
 
   /** @internal The record comes home: after a loan, or after an open that nobody awaits or that has failed. */

@@ -118,10 +118,22 @@ export async function checkin<C extends object>(
   record.current = undefined
   const isPresent = checkout === undefined || checkout.tenure.isPresent
   try {
-    if (isPresent) await record.runFinalizeCallbacks()
+    if (isPresent) await runFinalizeCallbacks(pool, record)
     await pool.events.emit('checkin', isPresent ? record.connection : undefined, record)
   } finally {
     await pool.returnConnection(record, checkout)
+  }
+}
+
+/** Last one first; one that fails is logged and stops nothing (behaviour 244). */
+async function runFinalizeCallbacks<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>): Promise<void> {
+  const { finalizeCallbacks } = record
+  for (let callback = finalizeCallbacks.pop(); callback; callback = finalizeCallbacks.pop()) {
+    try {
+      if (record.connection !== undefined) await callback(record.connection)
+    } catch (error) {
+      pool.log.error('a finalize callback failed.', asError(error))
+    }
   }
 }
 

@@ -1,0 +1,81 @@
+import { describe, expect, it, vi } from 'vitest'
+import { Session } from '../../src/coordinator/session.ts'
+import type { PoolOptions } from '../../src/pool/options.ts'
+import { FastLane } from '../../src/slots/fast-lane.ts'
+import { type FastPool, type FastToy, fastPool } from '../support/fast-toy.ts'
+import { SlowPort } from '../support/slow-port.ts'
+
+/** A pool with one connection, lent by the claim of another thread: the coordinator has not heard of it. */
+async function claimed(
+  options: PoolOptions<FastToy> = {},
+): Promise<FastPool & { readonly lane: FastLane; readonly lease: number }> {
+  const fast = fastPool(options)
+  await (await fast.pool.connect()).close()
+  const { slots } = fast.pool
+  slots.sessions.open(1, 101)
+  const lane = new FastLane(slots, 1, { useLifo: false, recycleMs: -1 })
+  return { ...fast, lane, lease: lane.claim() }
+}
+
+/** Something happens in another thread right after the coordinator has looked so many times at a slot's word. */
+function afterLooks({ pool }: FastPool, looks: number, happen: () => void): void {
+  const { slots } = pool
+  const word = slots.word.bind(slots)
+  let left = looks
+  const spy = vi.spyOn(slots, 'word').mockImplementation(slot => {
+    const seen = word(slot)
+    if (--left === 0) {
+      spy.mockRestore()
+      happen()
+    }
+    return seen
+  })
+}
+
+const counts = Array.from({ length: 10 }, (_, at) => at + 1)
+
+/** The first connection is gone, and the place is free for another. */
+async function isReplaced({ pool, made }: FastPool): Promise<void> {
+  expect(made[0]!.state).toBe('closed')
+  expect(pool.status()).toMatchObject({ checkedin: 1, checkedout: 0 })
+  const next = await pool.connect()
+  expect(await next.whoami!()).toBe(2)
+  await next.close()
+}
+
+describe.each(['invalidate', 'close'] as const)(
+  "a record's %s() closes the connection all the same (112-114)",
+  what => {
+    it.each(counts)('when a thread ends its lease after the coordinator has looked at it %i times', async looks => {
+      const fast = await claimed()
+      const { lane, lease } = fast
+      afterLooks(fast, looks, () => void lane.release(lease))
+      await fast.pool.records.at(0)![what]()
+      await isReplaced(fast)
+    })
+
+    it.each(counts)('when a thread claims it after the coordinator has looked at it %i times', async looks => {
+      const fast = await claimed()
+      const { lane, lease, pool } = fast
+      lane.release(lease)
+      afterLooks(fast, looks, () => void lane.claim())
+      await pool.records.at(0)![what]()
+      await isReplaced(fast)
+    })
+  },
+)
+
+it.each(counts)('the end of a session takes nothing that its thread has returned, after %i looks', async looks => {
+  const error = vi.fn()
+  const fast = await claimed({ logger: { debug() {}, info() {}, warn() {}, error } })
+  const { pool, lane, lease, made } = fast
+  const session = new Session(pool as never, { session: 1, threadId: 101 }, SlowPort.pair()[0].port)
+  afterLooks(fast, looks, () => void lane.release(lease))
+  session.end()
+  const next = await pool.connect()
+  // Taken back with its thread's loan, or home before that.
+  expect(await next.whoami!()).toBe(made[0]!.state === 'open' ? 1 : 2)
+  await next.close()
+  expect(pool.status()).toMatchObject({ checkedin: 1, checkedout: 0 })
+  expect(error).not.toHaveBeenCalled()
+})
