@@ -94,7 +94,7 @@ export abstract class Pool<C extends object> implements AsyncDisposable {
   /** @internal The one function that looks at waiters, idle records and capacity. Whatever has happened, call it at the end. */
   serveWaiters(): void {}
 
-  /** @internal A thread has returned a connection without the coordinator, and there is work with it. */
+  /** @internal A record is home, and not by `returnConnection()`: it may have to retire, or somebody may wait for it. */
   tidy(): void {}
 
   /** @internal The thread of this session has gone. */

@@ -139,7 +139,7 @@ export class ConnectionRecord<C extends object> {
     if (this.connection === undefined || !this.reserve()) return isMissed() ? this.close() : undefined
     await this.shut('polite')
     this.become('empty')
-    this.#pool.serveWaiters()
+    this.#pool.tidy()
   }
 
   /** When the present connection began to open, in milliseconds of the process's monotonic clock. */
@@ -257,7 +257,7 @@ export class ConnectionRecord<C extends object> {
       await this.#closeInvalidated(connection, error)
     } finally {
       this.become(this.state === 'reserved' ? 'idle' : 'empty')
-      this.#pool.serveWaiters()
+      this.#pool.tidy()
     }
   }
 

@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { Session } from '../../src/coordinator/session.ts'
 import type { PoolOptions } from '../../src/pool/options.ts'
 import { FastLane } from '../../src/slots/fast-lane.ts'
+import { wordOfLease } from '../../src/slots/state.ts'
 import { type FastPool, type FastToy, fastPool } from '../support/fast-toy.ts'
 import { SlowPort } from '../support/slow-port.ts'
 
@@ -78,4 +79,18 @@ it.each(counts)('the end of a session takes nothing that its thread has returned
   await next.close()
   expect(pool.status()).toMatchObject({ checkedin: 1, checkedout: 0 })
   expect(error).not.toHaveBeenCalled()
+})
+
+it('what a thread returns while dispose() marks it is lent to nobody, though nobody has heard of its return yet', async () => {
+  const fast = await claimed()
+  const { pool, lease } = fast
+  const { slots } = pool
+  await pool.dispose()
+  // Its thread has looked at the marks before they were made, and stands still behind its compare-and-set.
+  slots.stampReturn(0)
+  expect(slots.step(0, wordOfLease(lease), 'idle')).not.toBe(-1)
+  const next = await pool.connect({ timeoutMs: 10_000 })
+  expect(await next.whoami!()).toBe(2)
+  await next.close()
+  await isReplaced(fast)
 })
