@@ -267,7 +267,8 @@ export class ConnectionRecord<C extends object> {
     const generation = slots.generation(this.slot)
     return () => {
       if (this.connection === undefined || slots.generation(this.slot) !== generation || this.#sharers) return false
-      return this.state === 'idle' || this.isClaimed
+      const word = slots.word(this.slot)
+      return isIdle(word) || this.#isClaim(word)
     }
   }
 

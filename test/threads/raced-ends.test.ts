@@ -18,19 +18,29 @@ async function claimed(
   return { ...fast, lane, lease: lane.claim() }
 }
 
-/** Something happens in another thread right after the coordinator has looked so many times at a slot's word. */
-function afterLooks({ pool }: FastPool, looks: number, happen: () => void): void {
-  const { slots } = pool
+/** Does something while, in other threads, this and that happens each time the coordinator has looked so often at a slot's word. */
+async function racing<T>(
+  { pool: { slots } }: FastPool,
+  looks: number,
+  happenings: (() => unknown)[],
+  work: () => T | Promise<T>,
+): Promise<T> {
   const word = slots.word.bind(slots)
   let left = looks
   const spy = vi.spyOn(slots, 'word').mockImplementation(slot => {
     const seen = word(slot)
-    if (--left === 0) {
-      spy.mockRestore()
-      happen()
-    }
+    if (--left > 0) return seen
+    // What happens looks at the word as well.
+    left = Number.POSITIVE_INFINITY
+    happenings.shift()?.()
+    left = looks
     return seen
   })
+  try {
+    return await work()
+  } finally {
+    spy.mockRestore()
+  }
 }
 
 const counts = Array.from({ length: 10 }, (_, at) => at + 1)
@@ -49,9 +59,8 @@ describe.each(['invalidate', 'close'] as const)(
   what => {
     it.each(counts)('when a thread ends its lease after the coordinator has looked at it %i times', async looks => {
       const fast = await claimed()
-      const { lane, lease } = fast
-      afterLooks(fast, looks, () => void lane.release(lease))
-      await fast.pool.records.at(0)![what]()
+      const { lane, lease, pool } = fast
+      await racing(fast, looks, [() => lane.release(lease)], () => pool.records.at(0)![what]())
       await isReplaced(fast)
     })
 
@@ -59,10 +68,24 @@ describe.each(['invalidate', 'close'] as const)(
       const fast = await claimed()
       const { lane, lease, pool } = fast
       lane.release(lease)
-      afterLooks(fast, looks, () => void lane.claim())
-      await pool.records.at(0)![what]()
+      await racing(fast, looks, [() => lane.claim()], () => pool.records.at(0)![what]())
       await isReplaced(fast)
     })
+
+    it.each(counts)(
+      'when threads end and make leases of it whenever the coordinator has looked %i times',
+      async looks => {
+        const fast = await claimed()
+        const { lane, pool } = fast
+        let { lease } = fast
+        const end = () => lane.release(lease)
+        const begin = () => {
+          lease = lane.claim()
+        }
+        await racing(fast, looks, [end, begin, end, begin, end, begin, end], () => pool.records.at(0)![what]())
+        await isReplaced(fast)
+      },
+    )
   },
 )
 
@@ -71,8 +94,7 @@ it.each(counts)('the end of a session takes nothing that its thread has returned
   const fast = await claimed({ logger: { debug() {}, info() {}, warn() {}, error } })
   const { pool, lane, lease, made } = fast
   const session = new Session(pool as never, { session: 1, threadId: 101 }, SlowPort.pair()[0].port)
-  afterLooks(fast, looks, () => void lane.release(lease))
-  session.end()
+  await racing(fast, looks, [() => lane.release(lease)], () => session.end())
   const next = await pool.connect()
   // Taken back with its thread's loan, or home before that.
   expect(await next.whoami!()).toBe(made[0]!.state === 'open' ? 1 : 2)
