@@ -1,6 +1,7 @@
 import type { LoanEnd } from '../fairies/loan.ts'
 import type { Checkout } from '../pool/checkout.ts'
 import type { Pool } from '../pool/pool.ts'
+import type { ConnectionRecord } from '../pool/record.ts'
 import { RowEncoder } from '../protocol/row-coder.ts'
 import { sessionOf, slotOfLease, wordOfLease } from '../slots/state.ts'
 import { RemoteCallee, type ReplySender } from '../transports/remote-callee.ts'
@@ -48,7 +49,7 @@ export class Holdings {
     if (detached) return detached
     const record = this.#pool.records.at(slotOfLease(lease))
     if (record === undefined || this.#pool.slots.word(record.slot) !== wordOfLease(lease)) return undefined
-    const checkout = this.#isOwn(record) ? record.loan : undefined
+    const checkout = this.#ownIn(record)
     return checkout === held?.checkout ? held : checkout && this.add(checkout)
   }
 
@@ -65,15 +66,18 @@ export class Holdings {
     this.#bySlot.clear()
     this.#detached.clear()
     for (const record of this.#pool.records) {
-      const loan = this.#isOwn(record) ? record.loan : undefined
+      const loan = this.#ownIn(record)
       if (loan && !checkouts.includes(loan)) checkouts.push(loan)
     }
     return checkouts
   }
 
-  /** True for a claim of this session's thread, whether something else on the coordinator has met it already or not. */
-  #isOwn({ slot, isClaimed }: { readonly slot: number; readonly isClaimed: boolean }): boolean {
-    return isClaimed && sessionOf(this.#pool.slots.word(slot)) === this.#session
+  /** A claim of this session's thread, whether something else on the coordinator has met it already or not. */
+  #ownIn(record: ConnectionRecord<object>): Checkout<object> | undefined {
+    if (!record.isClaimed || sessionOf(this.#pool.slots.word(record.slot)) !== this.#session) return undefined
+    // Between two looks another thread may have got it.
+    const { loan } = record
+    return loan?.borrower.session === this.#session ? loan : undefined
   }
 
   #ended(held: Held, reason: LoanEnd): void {

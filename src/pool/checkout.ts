@@ -3,10 +3,10 @@ import { ignore, type MaybePromise } from '../base/maybe-async.ts'
 import type { Loan, LoanEnd, ResetAgent } from '../fairies/loan.ts'
 import { warnLost } from '../observe/checkout-warnings.ts'
 import { LeaseNotice } from '../observe/lease-notice.ts'
-import { reasonOf } from '../observe/pool-log.ts'
 import type { CheckoutTrace } from '../observe/trace.ts'
 import { slotFlag } from '../slots/layout.ts'
 import { Borrowed } from './borrowed.ts'
+import { invalidateSoftly } from './invalidating.ts'
 import type { Pool } from './pool.ts'
 import { abandon, cancel } from './quietening.ts'
 import type { ConnectionRecord } from './record.ts'
@@ -30,10 +30,10 @@ export class Checkout<C extends object> extends Borrowed<C> implements Loan<C> {
   /** Told once, when the loan has ended, and how. */
   onEnd: ((reason: LoanEnd) => void) | undefined
 
-  constructor(pool: Pool<C>, record: ConnectionRecord<C>, borrower: Borrower, trace?: CheckoutTrace) {
+  constructor(pool: Pool<C>, record: ConnectionRecord<C>, borrower: Borrower, trace?: CheckoutTrace, word?: number) {
     super(pool, record, borrower, trace)
     this.#record = record
-    this.tenure = new Tenure(() => pool.slots, pool.seat(record, this), record.slot, borrower.session)
+    this.tenure = new Tenure(() => pool.slots, pool.seat(record, this), record.slot, borrower.session, word)
     this.#notice = new LeaseNotice(pool, borrower.threadId)
     record.current = this
     this.#notice.begun(this.lease)
@@ -64,11 +64,11 @@ export class Checkout<C extends object> extends Borrowed<C> implements Loan<C> {
   }
 
   /** The thread has made the next loan of this record without a word. True: as nothing of the old one is left, this stands for it now. */
-  moveOn(): boolean {
+  moveOn(word: number): boolean {
     const record = this.#record
     if (this.state !== 'lent' || record === undefined || !this.isQuiet || this.retains) return false
     this.#notice.over(this.lease)
-    this.rebind(record)
+    this.rebind(record, word)
     this.#notice.begun(this.lease)
     return true
   }
@@ -120,13 +120,10 @@ export class Checkout<C extends object> extends Borrowed<C> implements Loan<C> {
     const connection = this.lent
     if (this.state === 'detached') return soft ? undefined : this.#endDetached('invalidated', 'abrupt')
     if (this.state === 'ended' || record === undefined || connection === undefined) return
-    const { events, slots } = this.pool
     // A listener that fails stops the invalidation: the connection stays lent and usable (behaviours 287, 289).
     if (soft) {
       if (!this.tenure.isPresent) return
-      await events.emit('softInvalidate', connection, record, error)
-      this.pool.log.info(named => `Softly invalidating ${named(connection)}${reasonOf(error)}`)
-      return slots.mark(record.slot, slotFlag.stale)
+      return invalidateSoftly(this.pool, record, connection, error)
     }
     this.#invalidating ??= this.#invalidateHard(record, connection, error).finally(() => {
       this.#invalidating = undefined
@@ -156,11 +153,11 @@ export class Checkout<C extends object> extends Borrowed<C> implements Loan<C> {
   }
 
   /** The record holds a new connection, or lends the same one anew. */
-  rebind(record: ConnectionRecord<C>): void {
+  rebind(record: ConnectionRecord<C>, word?: number): void {
     record.current = this
     this.lent = record.connection
     this.attendance = record.attendance
-    this.tenure.renew()
+    this.tenure.renew(word)
   }
 
   /** During the checkout phase: the record has gone home empty, and this loan with it. */

@@ -4,12 +4,12 @@ import type { MaybePromise } from '../base/maybe-async.ts'
 import { reasonOf } from '../observe/pool-log.ts'
 import { slotFlag } from '../slots/layout.ts'
 import { Checkout } from './checkout.ts'
-import { open } from './opening.ts'
+import { getConnection } from './connecting.ts'
+import { emitInvalidate } from './invalidating.ts'
 import { ping } from './pinging.ts'
 import type { Pool } from './pool.ts'
 import type { ConnectionRecord } from './record.ts'
 import type { CheckoutRequest } from './request.ts'
-import { checkin } from './returning.ts'
 
 /** How often ping and checkout listeners may find a connection dead before the caller is told (behaviour 209). */
 const examinations = 2
@@ -41,14 +41,6 @@ function isReady<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>, r
   record.attendance?.begin()
   return true
 }
-
-/** Why a connection is replaced before it is lent. */
-const recycling = {
-  lost: 'was lost while it was idle',
-  age: 'exceeded its age',
-  'pool invalidated': 'was opened before the pool was invalidated',
-  'soft mark': 'was softly invalidated',
-} as const
 
 const isExamined = <C extends object>(pool: Pool<C>, record: ConnectionRecord<C>): boolean =>
   pool.events.has('checkout') || (pool.settings.prePing && !record.fresh)
@@ -135,67 +127,6 @@ function orGiveBack<C extends object>(
   })
 }
 
-/**
- * Leaves the record `leased` with a connection that is not stale (behaviours 106-109). A new record is checked once more after
- * its open, for it may have been condemned meanwhile; a reopened one is not (109), or a steady invalidator could keep it busy for ever.
- */
-export async function getConnection<C extends object>(
-  pool: Pool<C>,
-  record: ConnectionRecord<C>,
-  session: number,
-): Promise<void> {
-  if (record.state === 'closing') await pool.closed(record)
-  if (record.state === 'empty') record.become('opening', session)
-  if (record.state === 'opening') {
-    const isNew = record.openings === 0
-    await openOrReturn(pool, record, session)
-    if (!isNew) return
-  }
-  const { staleness } = record
-  if (staleness === undefined) return
-  pool.log.info(named => `${named(record.connection)} ${recycling[staleness]}; recycling`)
-  await record.shut('abrupt')
-  record.reopen(session)
-  await openOrReturn(pool, record, session)
-}
-
-/** Opens; on failure a new record is dropped without a trace (278, 280), an old one comes home empty (279, 281). */
-async function openOrReturn<C extends object>(
-  pool: Pool<C>,
-  record: ConnectionRecord<C>,
-  session: number,
-): Promise<void> {
-  const isNew = record.openings === 0
-  try {
-    await open(pool, record)
-  } catch (error) {
-    await failedOpen(pool, record, error, isNew)
-    throw error
-  }
-  record.openings++
-  record.become('leased', session)
-}
-
-async function failedOpen<C extends object>(
-  pool: Pool<C>,
-  record: ConnectionRecord<C>,
-  error: unknown,
-  isNew: boolean,
-): Promise<void> {
-  const { connection } = record
-  try {
-    if (connection !== undefined && !isNew) {
-      await pool.events.emit('invalidate', connection, record, error)
-      pool.log.info(named => `Invalidating ${named(connection)}${reasonOf(error)}`)
-    }
-  } finally {
-    if (isNew) await record.closeUnannounced()
-    else await record.shut('abrupt')
-    if (isNew) pool.discard(record)
-    else await checkin(pool, record)
-  }
-}
-
 /** Ping and checkout listeners, until they are content; a connection they find dead is replaced in place (behaviours 204-217). */
 async function verify<C extends object>(
   pool: Pool<C>,
@@ -266,8 +197,7 @@ async function empty<C extends object>(
   const { connection } = record
   try {
     if (connection && checkout.tenure.isPresent) {
-      await pool.events.emit('invalidate', connection, record, error)
-      pool.log.info(named => `Invalidating ${named(connection)}${reasonOf(error)}`)
+      await emitInvalidate(pool, record, connection, error)
     }
   } catch (failure) {
     await checkout.fail(failure, 'announced')

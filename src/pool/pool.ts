@@ -107,7 +107,7 @@ export abstract class Pool<C extends object> extends Listened<C> implements Asyn
   /** @internal The one function that looks at waiters, idle records and capacity. Whatever has happened, call it at the end. */
   serveWaiters(): void {}
 
-  /** @internal A thread has returned a connection without the coordinator, and there is work with it. */
+  /** @internal A record is home, and not by `returnConnection()`: it may have to retire, or somebody may wait for it. */
   tidy(): void {}
 
   /** @internal The thread of this session has gone. */
@@ -243,9 +243,10 @@ export abstract class Pool<C extends object> extends Listened<C> implements Asyn
     return this.dialect.inTransaction?.(connection) !== false
   }
 
-  /** @internal The loan that a thread has made by itself. */
-  adopt(record: ConnectionRecord<C>, session: number): Checkout<C> {
-    return new Checkout<C>(this, record, { session, threadId: this.slots.sessions.threadId(session) })
+  /** @internal The loan that a thread has made by itself, which has left this word in the slot. */
+  adopt(record: ConnectionRecord<C>, session: number, word: number): Checkout<C> {
+    const borrower = { session, threadId: this.slots.sessions.threadId(session) }
+    return new Checkout<C>(this, record, borrower, undefined, word)
   }
 
   /** @internal The record comes home: after a loan, or after an open that nobody awaits or that has failed. */

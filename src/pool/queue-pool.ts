@@ -117,6 +117,11 @@ export class QueuePool<C extends object = object> extends Pool<C> {
     for (;;) {
       const next = this.#nextHome()
       if (next === undefined) return this.#create(session)
+      // Its thread has returned it by itself just as `dispose()` marked it, and is about to say so.
+      if (next.isRetiring) {
+        void Promise.all(this.#closeRetiring())
+        continue
+      }
       const word = this.slots.word(next.slot)
       // An empty slot is the coordinator's alone; an idle one any thread may claim, and then we look again.
       if (stateOf(word) === 'empty') next.become('opening', session)

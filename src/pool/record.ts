@@ -1,13 +1,13 @@
 import { monotonicMs } from '../base/clock.ts'
 import { asError, bug, InvalidRequestError } from '../base/errors.ts'
-import { reasonOf } from '../observe/pool-log.ts'
 import { warn } from '../observe/warnings.ts'
 import { slotFlag } from '../slots/layout.ts'
 import { isIdle, isLeased, type SlotState, sessionOf } from '../slots/state.ts'
 import type { Attendance } from './attendance.ts'
 import type { Checkout } from './checkout.ts'
 import { closeQuietly } from './closing.ts'
-import { getConnection } from './lending.ts'
+import { getConnection } from './connecting.ts'
+import { emitInvalidate, invalidateSoftly } from './invalidating.ts'
 import type { Pool } from './pool.ts'
 
 /** Called with the connection at its next checkin, last one first (behaviours 241-244). */
@@ -65,8 +65,7 @@ export class ConnectionRecord<C extends object> {
 
   /** True when the slot is lent by a thread's own claim. */
   get isClaimed(): boolean {
-    const word = this.#pool.slots.word(this.slot)
-    return isLeased(word) && word !== this.#lentWord
+    return this.#isClaim(this.#pool.slots.word(this.slot))
   }
 
   /** True when the coordinator has not heard of that claim yet. */
@@ -76,12 +75,14 @@ export class ConnectionRecord<C extends object> {
 
   /** Takes charge of a loan that a thread has made by itself. Undefined: there is none. */
   adopt(): Checkout<C> | undefined {
-    if (!this.isUnmet) return undefined
+    // Looked at once: its thread may end it at any moment. Then what is met here is over, as its slot says.
+    const word = this.#pool.slots.word(this.slot)
     const { current } = this
-    const session = sessionOf(this.#pool.slots.word(this.slot))
-    if (current?.borrower.session === session && current.moveOn()) return current
+    if (!this.#isClaim(word) || current?.isValid) return undefined
+    const session = sessionOf(word)
+    if (current?.borrower.session === session && current.moveOn(word)) return current
     current?.supersede()
-    return this.#pool.adopt(this, session)
+    return this.#pool.adopt(this, session, word)
   }
 
   /** Made before the last `dispose()`: it is closed when it comes home. */
@@ -127,16 +128,20 @@ export class ConnectionRecord<C extends object> {
 
   /** Closes the connection, under its borrower if need be; the record stays usable, and opens another at its next checkout (behaviour 112). */
   async close(): Promise<void> {
+    const isMissed = this.#watch()
     const { loan, state } = this
-    if (loan) return loan.fail(undefined, 'announced')
+    if (loan) {
+      await loan.fail(undefined, 'announced')
+      return isMissed() ? this.close() : undefined
+    }
     if (this.#isAtRest) return this.#closeAtRest('polite')
     if (state === 'opening') return this.closeConnection('polite')
     if (state === 'returning') return this.shut('polite')
     // A record that has been dropped has no slot any more.
-    if (this.connection === undefined || !this.reserve()) return
+    if (this.connection === undefined || !this.reserve()) return isMissed() ? this.close() : undefined
     await this.shut('polite')
     this.become('empty')
-    this.#pool.serveWaiters()
+    this.#pool.tidy()
   }
 
   /** When the present connection began to open, in milliseconds of the process's monotonic clock. */
@@ -225,55 +230,51 @@ export class ConnectionRecord<C extends object> {
     await closeQuietly(this.#pool, connection, manner)
   }
 
-  /** Runs the finalize callbacks, last one first; one that fails is logged and stops nothing (behaviour 244). */
-  async runFinalizeCallbacks(): Promise<void> {
-    for (let callback = this.finalizeCallbacks.pop(); callback; callback = this.finalizeCallbacks.pop()) {
-      try {
-        if (this.connection !== undefined) await callback(this.connection)
-      } catch (error) {
-        this.#pool.log.error('a finalize callback failed.', asError(error))
-      }
-    }
-  }
-
-  /** Closes a connection that nobody has been told of: a connect listener refused it (behaviour 280). */
-  async closeUnannounced(): Promise<void> {
-    const { connection } = this
-    this.connection = undefined
-    this.become('closing')
-    if (connection !== undefined) await closeQuietly(this.#pool, connection, 'abrupt')
-  }
-
   /**
    * This connection is broken (`soft`: or will be, once its present user is done). When lent, its loan ends at once;
    * when idle, it is closed where it stands and reopened at its next checkout (behaviours 113-118).
    */
   async invalidate(error?: unknown, { soft = false }: { readonly soft?: boolean } = {}): Promise<void> {
+    const isMissed = this.#watch()
     const { loan } = this
-    if (loan) return loan.invalidate(error, soft)
+    if (loan) {
+      await loan.invalidate(error, soft)
+      return !soft && isMissed() ? this.invalidate(error) : undefined
+    }
     const { connection, state } = this
     const isOurs = state === 'returning' || state === 'opening'
-    if (connection === undefined || !(isOurs || state === 'idle' || this.#isAtRest)) return
-    if (soft) {
-      await this.#pool.events.emit('softInvalidate', connection, this, error)
-      this.#pool.log.info(named => `Softly invalidating ${named(connection)}${reasonOf(error)}`)
-      return this.#pool.slots.mark(this.slot, slotFlag.stale)
-    }
+    const isReached = isOurs || state === 'idle' || this.#isAtRest
+    if (connection === undefined || !isReached) return isMissed() ? this.invalidate(error, { soft }) : undefined
+    if (soft) return invalidateSoftly(this.#pool, this, connection, error)
     if (isOurs) return this.#closeInvalidated(connection, error)
     if (this.#isAtRest) {
       await this.#pool.events.emit('invalidate', connection, this, error)
       if (this.connection === connection && this.#isAtRest) await this.#closeAtRest('abrupt')
       return
     }
-    // Reserved first: while the listeners run nobody may borrow what is about to be closed. A thread that borrows it at this
-    // very moment has it taken away.
+    // Reserved first: nobody may borrow it while the listeners run. A thread that just has, has it taken away.
     if (!this.reserve()) return this.invalidate(error)
     try {
       await this.#closeInvalidated(connection, error)
     } finally {
       this.become(this.state === 'reserved' ? 'idle' : 'empty')
-      this.#pool.serveWaiters()
+      this.#pool.tidy()
     }
+  }
+
+  /** Tells later whether a thread has ended or made a loan under our hands: then the connection lives on, idle or in its. */
+  #watch(): () => boolean {
+    const { slots } = this.#pool
+    const generation = slots.generation(this.slot)
+    return () => {
+      if (this.connection === undefined || slots.generation(this.slot) !== generation || this.#sharers) return false
+      const word = slots.word(this.slot)
+      return isIdle(word) || this.#isClaim(word)
+    }
+  }
+
+  #isClaim(word: number): boolean {
+    return isLeased(word) && word !== this.#lentWord
   }
 
   /** Where several can hold a record, it is `leased` as long as it has a connection. */
@@ -291,8 +292,7 @@ export class ConnectionRecord<C extends object> {
   }
 
   async #closeInvalidated(connection: C, error: unknown): Promise<void> {
-    await this.#pool.events.emit('invalidate', connection, this, error)
-    this.#pool.log.info(named => `Invalidating ${named(connection)}${reasonOf(error)}`)
+    await emitInvalidate(this.#pool, this, connection, error)
     // A connect listener has refused it: whoever opens it has the slot, and sees that there is no connection any more (behaviour 128).
     if (this.state === 'opening') await this.closeConnection('abrupt')
     else await this.shut('abrupt')

@@ -121,7 +121,7 @@ export async function checkin<C extends object>(
   const isPresent = checkout === undefined || checkout.tenure.isPresent
   if (isPresent) record.attendance?.begin()
   try {
-    if (isPresent) await record.runFinalizeCallbacks()
+    if (isPresent) await runFinalizeCallbacks(pool, record)
     await pool.events.emit('checkin', isPresent ? record.connection : undefined, record)
   } finally {
     if (pool.handsOver && isPresent) await settle(pool, record)
@@ -134,6 +134,18 @@ async function settle<C extends object>(pool: Pool<C>, record: ConnectionRecord<
   const late = (): void => pool.slots.mark(record.slot, slotFlag.lost)
   if (record.attendance === undefined) return
   await within(record.attendance.settle(), pool.settings.resetTimeoutMs, () => new Error('late')).catch(late)
+}
+
+/** Last one first; one that fails is logged and stops nothing (behaviour 244). */
+async function runFinalizeCallbacks<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>): Promise<void> {
+  const { finalizeCallbacks } = record
+  for (let callback = finalizeCallbacks.pop(); callback; callback = finalizeCallbacks.pop()) {
+    try {
+      if (record.connection !== undefined) await callback(record.connection)
+    } catch (error) {
+      pool.log.error('a finalize callback failed.', asError(error))
+    }
+  }
 }
 
 /** The same for a loan that has ended badly; its slot is `closing` already. `announced`: the invalidate event comes first. */

@@ -14,12 +14,12 @@ export class Tenure {
   #generation = 0
   #closes = false
 
-  constructor(table: () => SlotTable, slot: number, recordSlot: number, session: number) {
+  constructor(table: () => SlotTable, slot: number, recordSlot: number, session: number, word?: number) {
     this.#table = table
     this.slot = slot
     this.#recordSlot = recordSlot
     this.#session = session
-    this.renew()
+    this.renew(word)
   }
 
   /** The lease's number: slot, holder and loan in one. */
@@ -62,10 +62,10 @@ export class Tenure {
     return true
   }
 
-  /** The slot's present loan is meant from now on. */
-  renew(): void {
+  /** The slot's present loan is meant from now on: that of this word, if the slot is not ours alone to change. */
+  renew(word: number = this.#table().word(this.slot)): void {
     if (this.isSeat) this.#table().copyOpening(this.#recordSlot, this.slot)
-    this.#lease = leaseId(this.slot, this.#table().word(this.slot))
+    this.#lease = leaseId(this.slot, word)
     this.#generation = this.#table().generation(this.slot)
     this.#closes = false
   }

@@ -31,9 +31,11 @@ export class Lessee {
   readonly #caller: RemoteCaller
   readonly #welcome: Welcome
   readonly #lane: FastLane
-  readonly #waiters = new Set<Waiter>()
+  /** In the order of their arrival, each with the last ask that was sent before it came. */
+  readonly #waiters = new Map<Waiter, number>()
   /** By number, in the order of asking. */
   readonly #asks = new Set<number>()
+  #lastAsk = 0
 
   constructor(table: SlotTable, caller: RemoteCaller, welcome: Welcome) {
     this.#table = table
@@ -58,7 +60,7 @@ export class Lessee {
       else waiter.fail(reason)
       this.#leave(waiter, ask)
     })
-    this.#waiters.add(waiter)
+    this.#waiters.set(waiter, this.#lastAsk)
     this.#counted()
     // Waiting first, then the slots once more: who returns a connection does it the other way round. A new ask makes the
     // coordinator look.
@@ -109,7 +111,7 @@ export class Lessee {
     const isAsked = this.#asks.delete(ask)
     const lease = isOffer ? this.#lane.accept(granted) : granted
     if (lease !== 0) {
-      if (isAsked && this.#waiters.size > 0) this.#serve(lease)
+      if (isAsked && this.#mayServe(ask, lease)) this.#serve(lease)
       else if (!this.giveBack(lease)) this.#caller.tell([kind.end, 0, lease, 'closed'])
     }
     this.#askForMore()
@@ -118,7 +120,7 @@ export class Lessee {
   /** The coordinator could not grant an ask: it is the first caller's failure. */
   refused(ask: number, error: unknown): void {
     if (!this.#asks.delete(ask)) return
-    const [first] = this.#waiters
+    const first = this.#first
     if (first) {
       this.#remove(first)
       first.fail(error)
@@ -135,7 +137,7 @@ export class Lessee {
   /** Nothing will be granted any more. */
   lose(error: unknown): void {
     this.#asks.clear()
-    for (const waiter of [...this.#waiters]) {
+    for (const waiter of [...this.#waiters.keys()]) {
       this.#remove(waiter)
       waiter.fail(error)
     }
@@ -148,10 +150,24 @@ export class Lessee {
     return 0
   }
 
+  get #first(): Waiter | undefined {
+    for (const waiter of this.#waiters.keys()) return waiter
+    return undefined
+  }
+
+  /**
+   * An ask that is older than the first caller may have been granted before it came, and what was granted condemned since: whoever
+   * comes after an invalidation or a dispose gets nothing from before it. What is granted to a later ask is as good as any.
+   */
+  #mayServe(ask: number, lease: number): boolean {
+    for (const lastAsk of this.#waiters.values()) return ask > lastAsk || this.#table.isFresh(slotOfLease(lease))
+    return false
+  }
+
   #serve(lease: number): void {
-    const [first] = this.#waiters
-    this.#remove(first!)
-    first!.grant(lease)
+    const first = this.#first!
+    this.#remove(first)
+    first.grant(lease)
     // Connections may be on offer to this thread that it has just stopped to need, while others wait.
     const mayBeOffered = this.#waiters.size === 0 && this.#asks.size > 0
     if (mayBeOffered && othersWait(this.#table, this.#welcome.session)) this.#caller.tell([kind.freed])
@@ -163,6 +179,7 @@ export class Lessee {
     while (this.#asks.size < wanted) {
       const id = this.#caller.nextId()
       this.#asks.add(id)
+      this.#lastAsk = id
       this.#caller.tell([kind.ask, id])
     }
   }
@@ -185,7 +202,7 @@ export class Lessee {
   /** The ask that would be this caller's, if asks were granted in order. */
   #askOf(waiter: Waiter): number {
     const asks = [...this.#asks]
-    return asks[Math.min([...this.#waiters].indexOf(waiter), asks.length - 1)] ?? 0
+    return asks[Math.min([...this.#waiters.keys()].indexOf(waiter), asks.length - 1)] ?? 0
   }
 
   #remove(waiter: Waiter): void {

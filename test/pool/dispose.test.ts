@@ -76,6 +76,19 @@ describe('dispose', () => {
     expect(countsOf(pool)).toEqual([2, 0, -1, 1])
   })
 
+  it('closes what was reserved for an invalidation that a listener has refused meanwhile', async () => {
+    const { pool, driver } = gatedPool({ poolSize: 1 })
+    await (await pool.connect()).close()
+    const refused = new Error('refused')
+    pool.once('invalidate', async () => {
+      await pool.dispose()
+      throw refused
+    })
+    await expect([...pool.records][0]!.invalidate()).rejects.toBe(refused)
+    await settle()
+    expect([driver.open, countsOf(pool)]).toEqual([0, [1, 0, -1, 0]])
+  })
+
   it('happens by `await using` too', async () => {
     const { pool, driver } = gatedPool()
     await (await pool.connect()).close()

@@ -169,6 +169,29 @@ describe('a thread that leases', () => {
     expect(thread.said).toEqual([kind.ask])
   })
 
+  it('serves nobody with what had been condemned before he came, though it was granted before that', () => {
+    const table = fastTable(1)
+    const [rival, thread] = [new Thread(table, 1), new Thread(table, 2)]
+    rival.connect()
+    const controller = new AbortController()
+    thread.connect(new Patience({ signal: controller.signal }, () => undefined))
+    rival.lessee.giveBack(rival.leases[0]!)
+    const offer = (): number => leaseId(0, table.step(0, table.word(0), 'leased', 2))
+    const early = offer()
+    table.invalidateAll()
+    thread.connect()
+    controller.abort('enough')
+    thread.said.length = 0
+    thread.lessee.granted(1, early, true)
+    expect([thread.leases, table.state(0), thread.said]).toEqual([[], 'idle', [kind.ask]])
+    // Replaced for this ask, and condemned again on the way: that was after he came.
+    table.stampOpening(0, performance.timeOrigin)
+    const late = offer()
+    table.invalidateAll()
+    thread.lessee.granted(2, late, true)
+    expect([thread.leases.length, table.state(0)]).toEqual([1, 'leased'])
+  })
+
   it('asks anew when its ask has been found needless and somebody waits again', () => {
     const table = fastTable(1)
     const [rival, thread] = [new Thread(table, 1), new Thread(table, 2)]
