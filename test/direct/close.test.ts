@@ -1,5 +1,6 @@
 import type { Client } from 'pg'
 import { describe, expect, it } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { OwnServer, pidOf, roads } from '../support/own-server.ts'
 import { startWorker } from '../support/start-worker.ts'
 
@@ -37,7 +38,50 @@ describe.each(roads)('close() in a worker that runs the driver itself, over %s,'
     expect(seen.codes).toContain('FAIRYPOOL_CALL_IN_FLIGHT')
     const next = await pidOf(pool)
     expect(next).not.toBe(seen.pid)
-    expect(await own.view.pids()).toEqual([next])
+    await eventually(() => own.view.pids()).toEqual([next])
+  })
+
+  it('waits for what was asked of the driver itself, past the fairy', async () => {
+    const pool = own.pool(road)
+    const seen = await startWorker().run(async ({ attach }) => {
+      const conn = await (await attach<Client>()).connect()
+      const client = conn.connection!
+      const { rows } = await client.query('select pg_backend_pid() as pid')
+      const asked = client.query('select pg_sleep(0.02), 1 as one')
+      await conn.close()
+      return { pid: rows[0].pid as number, one: (await asked).rows[0].one as unknown }
+    })
+    expect(seen.one).toBe(1)
+    expect(await pidOf(pool)).toBe(seen.pid)
+  })
+
+  it('replaces a connection whose driver was told to end it', async () => {
+    const pool = own.pool(road)
+    const seen = await startWorker().run(async ({ attach, failureOf }) => {
+      const conn = await (await attach<Client>()).connect()
+      const { rows } = await conn.query('select pg_backend_pid() as pid')
+      const refused = await failureOf(() => conn.end())
+      await conn.connection!.end()
+      await conn.close()
+      return { pid: rows[0].pid as number, refused }
+    })
+    expect(seen.refused).toMatchObject({ class: 'MethodNotAllowedError' })
+    expect(await pidOf(pool)).not.toBe(seen.pid)
+  })
+
+  it('stops all queries that do not end, one after another', async () => {
+    // Time enough for three cancels.
+    const pool = own.pool(road, { closeTimeoutMs: 20 * short })
+    const seen = await startWorker().run(async ({ attach, failureOf }) => {
+      const conn = await (await attach<Client>()).connect()
+      const { rows } = await conn.query('select pg_backend_pid() as pid')
+      const failing = [1, 2, 3].map(() => failureOf(() => conn.query('select pg_sleep(300)')))
+      await conn.close()
+      return { pid: rows[0].pid as number, codes: (await Promise.all(failing)).map(({ code }) => code) }
+    })
+    expect(seen.codes).toEqual(['57014', '57014', '57014'])
+    const next = await pidOf(pool)
+    await eventually(() => own.view.pids()).toEqual([next])
   })
 
   it('closes a cursor that was left open, which does not look as if it had come to its end', async () => {
@@ -99,6 +143,6 @@ describe.each(roads)('close() in a worker that runs the driver itself, over %s,'
     expect(seen.isValid).toBe(false)
     const next = await pidOf(pool)
     expect(next).not.toBe(seen.pid)
-    expect(await own.view.pids()).toEqual([next])
+    await eventually(() => own.view.pids()).toEqual([next])
   })
 })

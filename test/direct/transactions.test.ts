@@ -80,6 +80,25 @@ describe.each(roads)('a transaction that a worker leaves open, over %s,', road =
     expect(codes).toEqual([])
   })
 
+  it('with a cursor open in it is ended too, when both are forgotten and collected', async () => {
+    const pool = own.pool(road)
+    const worker = startWorker()
+    const pid = await worker.run(async ({ attach }) => {
+      const conn = await (await attach<Client>()).connect()
+      const { rows } = await conn.query('select pg_backend_pid() as pid')
+      await conn.query('begin')
+      await conn.query('insert into books values (1)')
+      await conn.cursor('select generate_series(1, 1000)', [], { batchSize: 1 }).next()
+      return rows[0].pid as number
+    })
+    await eventually(async () => {
+      await worker.run(({ collect }) => collect())
+      return pool.status().checkedout
+    }).toBe(0)
+    expect(await pidOf(pool)).toBe(pid)
+    expect(await books()).toBe(0)
+  })
+
   it('that was ended by its worker needs no coordinator: the connection comes home by itself', async () => {
     const pool = own.pool(road)
     const seen = await startWorker().run(async ({ attach }) => {
