@@ -1,5 +1,6 @@
 import { Socket, type SocketConstructorOpts } from 'node:net'
 import type { Client } from 'pg'
+import { ignore } from '../base/maybe-async.ts'
 import { PgFraming } from './pg-framing.ts'
 
 /** Where all sockets of this thread receive: the callback has copied the bytes before the next read. */
@@ -17,7 +18,8 @@ interface OnRead {
 
 /**
  * A socket that several threads can have in turn, each by a descriptor of its own. With `onread`, `pause()` stops the reading
- * at once; any other socket goes on reading, and would take the bytes that are the next holder's.
+ * at once; any other socket goes on reading, and would take the bytes that are the next holder's. For the same reason nothing
+ * but `attend()` may begin to read: streams do so by themselves, at a new `data` listener or a tick after `resume()`.
  */
 export class PgSocket extends Socket {
   readonly #framing = new PgFraming()
@@ -111,12 +113,30 @@ export class PgSocket extends Socket {
 
   /** What comes from now on is nobody's: it is read, so that the end is seen, and thrown away. */
   discard(): void {
+    this.removeAllListeners('readable')
     this.removeAllListeners('data')
+    this.on('data', ignore)
     this.attend()
+    // Who had it may have paused it.
+    this.resume()
   }
 
+  override resume(): this {
+    return this.#isReading ? super.resume() : this
+  }
+
+  override read(size?: number): unknown {
+    return this.#isReading ? super.read(size) : null
+  }
+
+  override _read(size: number): void {
+    if (this.#isReading) super._read(size)
+  }
+
+  /** False: whoever reads chunk by chunk, as the streams of COPY do, has enough for now. Nothing may overtake what waits for him. */
   #received(chunk: Buffer): boolean {
     this.#framing.follow(chunk)
+    if (this.listenerCount('data') === 0 || this.readableLength > 0) return this.push(chunk)
     this.emit('data', chunk)
     return true
   }

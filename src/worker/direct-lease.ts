@@ -12,6 +12,7 @@ import { slotFlag } from '../slots/layout.ts'
 import { slotOfLease } from '../slots/state.ts'
 import { checkMethod } from '../transports/allowed.ts'
 import { Lease } from './lease.ts'
+import { stop } from './stopping.ts'
 import type { Wire } from './wire.ts'
 
 /** A lease of a connection whose driver this thread runs itself (transport `direct`): its members are the real driver's. */
@@ -81,12 +82,15 @@ export class DirectLease<C extends object> extends Lease<C> {
   /** An open transaction is ended by the coordinator, or stays where nothing is reset. */
   #goHome(reason: RemoteEnd, wasLent: boolean, inTransaction: boolean | undefined): MaybePromise<void> {
     const { lessee, welcome, lost } = this.wire
+    const { isAtRest } = this.#lane
     const isClean = inTransaction !== true || !welcome.resets
-    if (wasLent && isClean && lost === undefined && lessee.giveBack(this.lease, this.#lane)) return
+    if (wasLent && isClean && isAtRest && lost === undefined && lessee.giveBack(this.lease, this.#lane)) return
     // Nobody could make sense of what is still to come.
-    if (!wasLent && !this.#lane.isAtRest) return super.invalidate(undefined, false).finally(() => this.#lane.close())
+    if (!wasLent && !isAtRest) return super.invalidate(undefined, false).finally(() => this.#lane.close())
     this.#lane.rest()
-    if (lost) return this.#lane.close()
+    // Nor may anybody wait for it: the driver tells whoever does.
+    if (lost || !isAtRest) this.#lane.close()
+    if (lost) return
     const ended = this.endByMessage(reason, wasLent, inTransaction)
     if (wasLent) return ended
     return ended instanceof Promise ? ended.finally(() => this.#lane.close()) : this.#lane.close()
@@ -107,8 +111,7 @@ export class DirectLease<C extends object> extends Lease<C> {
       await within(lane.settled(), closeTimeoutMs, late)
     } catch {
       if (wasLent && this.isCurrent) this.wire.table.mark(slotOfLease(this.lease), slotFlag.lost)
-      await within(lane.cancel(), closeTimeoutMs, late).catch(() => {})
-      await within(lane.settled(), closeTimeoutMs, late).catch(() => {})
+      await stop(lane, closeTimeoutMs, late).catch(ignore)
     }
   }
 
