@@ -64,15 +64,6 @@ export class PgSocket extends Socket {
     this.#stop()
   }
 
-  /** A stream begins to read by itself, as soon as somebody listens to its data; this one only when it is told. */
-  override resume(): this {
-    return this.#isReading ? super.resume() : this
-  }
-
-  override read(size?: number): unknown {
-    return this.#isReading ? super.read(size) : null
-  }
-
   override cork(): void {
     this.#corked ??= []
   }
@@ -121,6 +112,7 @@ export class PgSocket extends Socket {
     this.resume()
   }
 
+  /** A stream begins to read by itself, as soon as somebody listens to its data; this one only when it is told. */
   override resume(): this {
     return this.#isReading ? super.resume() : this
   }

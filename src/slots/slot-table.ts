@@ -149,9 +149,13 @@ export class SlotTable {
     return Atomics.load(this.#words, this.#row(slot) + row.opened)
   }
 
-  /** True when a connection of this generation was opened before the last invalidation of the pool. */
-  isCondemned(generation: number): boolean {
-    const invalidation = Atomics.load(this.#words, header.invalidation)
+  /** The clock's reading at the last invalidation of the pool; 0: never. */
+  get invalidation(): number {
+    return Atomics.load(this.#words, header.invalidation)
+  }
+
+  /** True when a connection of this generation was opened before an invalidation of the pool: the last, or the last at some time. */
+  isCondemned(generation: number, invalidation: number = this.invalidation): boolean {
     return invalidation !== 0 && ((generation - invalidation) | 0) < 0
   }
 
@@ -169,9 +173,9 @@ export class SlotTable {
     return (Atomics.load(this.#words, this.#row(slot) + row.flags) & flags) !== 0
   }
 
-  /** True when a slot's connection may be lent as it is, but for its age. */
-  isFresh(slot: number): boolean {
-    return !this.isMarked(slot, spent) && !this.isCondemned(this.generation(slot))
+  /** True when a slot's connection may be lent as it is, but for its age; or might have been, as far as invalidations of the pool go. */
+  isFresh(slot: number, invalidation?: number): boolean {
+    return !this.isMarked(slot, spent) && !this.isCondemned(this.generation(slot), invalidation)
   }
 
   get waiters(): number {

@@ -16,6 +16,12 @@ export interface Waiter {
   readonly fail: (error: unknown) => void
 }
 
+/** How things stood when a caller came: the last ask that had been sent, and the last invalidation of the pool. */
+interface Arrival {
+  readonly lastAsk: number
+  readonly invalidation: number
+}
+
 /** How long the coordinator may take to say more about a timeout than this thread knows. */
 const graceMs = 100
 
@@ -31,8 +37,8 @@ export class Lessee {
   readonly #caller: RemoteCaller
   readonly #welcome: Welcome
   readonly #lane: FastLane
-  /** In the order of their arrival, each with the last ask that was sent before it came. */
-  readonly #waiters = new Map<Waiter, number>()
+  /** In the order of their arrival. */
+  readonly #waiters = new Map<Waiter, Arrival>()
   /** By number, in the order of asking. */
   readonly #asks = new Set<number>()
   #lastAsk = 0
@@ -60,7 +66,7 @@ export class Lessee {
       else waiter.fail(reason)
       this.#leave(waiter, ask)
     })
-    this.#waiters.set(waiter, this.#lastAsk)
+    this.#waiters.set(waiter, { lastAsk: this.#lastAsk, invalidation: this.#table.invalidation })
     this.#counted()
     // Waiting first, then the slots once more: who returns a connection does it the other way round. A new ask makes the
     // coordinator look.
@@ -160,7 +166,9 @@ export class Lessee {
    * comes after an invalidation or a dispose gets nothing from before it. What is granted to a later ask is as good as any.
    */
   #mayServe(ask: number, lease: number): boolean {
-    for (const lastAsk of this.#waiters.values()) return ask > lastAsk || this.#table.isFresh(slotOfLease(lease))
+    for (const { lastAsk, invalidation } of this.#waiters.values()) {
+      return ask > lastAsk || this.#table.isFresh(slotOfLease(lease), invalidation)
+    }
     return false
   }
 

@@ -7,7 +7,7 @@ import { startWorker } from '../support/start-worker.ts'
 const own = OwnServer.forThisFile()
 
 /** How long the pools of these tests wait for what does not end by itself. */
-const short = 50
+const short = 400
 
 describe.each(roads)('close() in a worker that runs the driver itself, over %s,', road => {
   it('lets the queries in flight finish, and the connection comes home the same', async () => {
