@@ -55,7 +55,7 @@ const verbs = {
       const [pool, caller] = model.at(number)
       pool.close(caller)
     },
-    happen: (world, caller) => world.do(world.callers[caller]!.holding!.close()),
+    happen: (world, caller) => world.do(world.callers[caller]!.holding!.close(), 'close'),
   },
   'close again': {
     weight: 1,
@@ -64,7 +64,7 @@ const verbs = {
       const [pool, caller] = model.at(number)
       pool.close(caller)
     },
-    happen: (world, caller) => world.do(world.callers[caller]!.holding!.close()),
+    happen: (world, caller) => world.do(world.callers[caller]!.holding!.close(), 'close'),
   },
   invalidate: {
     weight: 5,

@@ -46,7 +46,7 @@ export class World {
   readonly #worker: TestWorker
   readonly #failures: unknown[] = []
   #standings: readonly string[] = []
-  #unsettled = 0
+  readonly #unsettled = { close: 0, other: 0 }
   #mood = calm
 
   private constructor(settings: Settings, worker: TestWorker) {
@@ -112,13 +112,13 @@ export class World {
     )
   }
 
-  /** Something that must not fail, though it may take until a later step. */
-  do(work: Promise<unknown>): void {
-    this.#unsettled++
+  /** Something that must not fail, and must end with its step; but a close waits for its reset, which may be slow. */
+  do(work: Promise<unknown>, kind: 'close' | 'other' = 'other'): void {
+    this.#unsettled[kind]++
     work
       .catch(error => this.#failures.push(error))
       .finally(() => {
-        this.#unsettled--
+        this.#unsettled[kind]--
       })
   }
 
@@ -163,9 +163,9 @@ export class World {
     } while (this.#isBusy && performance.now() < deadline)
   }
 
-  /** More is under way than resets that are slow. */
+  /** More is under way than closes whose resets are slow. */
   get #isBusy(): boolean {
-    return this.#unsettled > this.#slowResets
+    return this.#unsettled.other > 0 || this.#unsettled.close > this.#slowResets
   }
 
   get #slowResets(): number {
