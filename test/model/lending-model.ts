@@ -8,6 +8,11 @@ export type Choose = (threads: readonly Thread[]) => Thread
 
 /** From `connect()` to a fairy or an error: who waits, who is next, and what is done with a place before it is lent. */
 export abstract class LendingModel extends PlacesModel {
+  /**
+   * A grant has crossed an invalidation, so that the first caller may not have it: the worker sends it home and asks anew, and which
+   * of the two the coordinator gets done with first is not said anywhere. What the worker does about it is `lessee.test.ts`'s.
+   */
+  isUndecided = false
   /** Who waits for a place, by arrival. */
   readonly #line: Ask[] = []
   /** The worker's own queue: the first of it gets what any ask of it is given, and the error if that fails (54). */
@@ -15,6 +20,7 @@ export abstract class LendingModel extends PlacesModel {
   /** The asks of that queue, in their order. */
   readonly #asks: Ask[] = []
   readonly #choose: Choose
+  #lastAsk = 0
 
   constructor(settings: Settings, driver: DriverModel, choose: Choose) {
     super(settings, driver)
@@ -29,8 +35,9 @@ export abstract class LendingModel extends PlacesModel {
 
   connect(thread: Thread, patience: 'waits' | 'now'): Caller {
     const caller = new Caller(thread)
+    caller.came = { ask: this.#lastAsk, invalidation: this.condemned }
     if (thread === 'there' && patience === 'waits') this.#queueUp(caller)
-    else this.#ask(askOf(thread, caller), patience)
+    else this.#ask(this.#askOf(thread, caller), patience)
     return caller
   }
 
@@ -53,7 +60,7 @@ export abstract class LendingModel extends PlacesModel {
   /** The worker asks for what its queue still lacks: after all else, for it has to hear of that first. */
   askMore(): void {
     while (this.#asks.length < this.#wanted) {
-      const ask = askOf('there', undefined)
+      const ask = this.#askOf('there', undefined)
       this.#asks.push(ask)
       this.#ask(ask, 'waits')
     }
@@ -78,6 +85,25 @@ export abstract class LendingModel extends PlacesModel {
       this.#lend(place, ask, at.branch())
     } else if (this.isSurplus(place)) this.drop(place, at)
     else this.keep(place)
+  }
+
+  /** As by a close: reset, and then it comes home. */
+  protected giveBack(place: Place, at: Trace): void {
+    const { connection } = place
+    place.state = 'ending'
+    this.reset(connection!, at, (at, error) => {
+      if (error === undefined) {
+        this.event(`checkin ${connection}`, at)
+        this.comeHome(place, at)
+      } else this.endBroken(place, error, at)
+    })
+  }
+
+  protected reset(connection: number, at: Trace, then: (at: Trace, error?: string) => void): void {
+    const { path, resetOnReturn } = this.settings
+    this.event(`reset ${connection}`, at)
+    if (resetOnReturn === 'none' || path === 'clean') then(at)
+    else this.driver.pass('reset', `${resetOnReturn} ${connection}`, at, then)
   }
 
   /** The connection is broken, and closed; whoever held it has no say in it (133, 184). */
@@ -195,10 +221,17 @@ export abstract class LendingModel extends PlacesModel {
     if (outcome === 'disconnects') return this.#replace(place, ask, 'gone', at)
     if (outcome === 'fails') return this.#refuse(place, ask, 'refused', at)
     if (ask.caller === undefined) remove(this.#asks, ask)
-    const caller = ask.caller ?? this.#queue.shift()
     place.ask = undefined
-    if (caller) caller.hold(place)
-    else this.comeHome(place, at)
+    const [first] = this.#queue
+    if (ask.caller) ask.caller.hold(place)
+    else if (first === undefined) this.comeHome(place, at)
+    else if (this.#isFor(first, place, ask)) this.#queue.shift()?.hold(place)
+    else this.isUndecided = true
+  }
+
+  /** Who comes after an invalidation gets nothing from before it, though it was granted before he came, to an older ask. */
+  #isFor({ came }: Caller, { stamp, isSoft, isRetiring }: Place, ask: Ask): boolean {
+    return ask.number > came.ask || !(isSoft || isRetiring || stamp < came.invalidation)
   }
 
   /** A dead one is replaced in its place, twice at most (207-209). */
@@ -216,14 +249,14 @@ export abstract class LendingModel extends PlacesModel {
     this.endBroken(place, error, at)
   }
 
+  #askOf(thread: Thread, caller: Caller | undefined): Ask {
+    return { thread, caller, number: ++this.#lastAsk, isServed: false, isLeft: false, examinations: 2 }
+  }
+
   #fail(ask: Ask, error: string): void {
     if (ask.isLeft) return
     if (ask.caller) return ask.caller.fail(error)
     remove(this.#asks, ask)
     this.#queue.shift()?.fail(error)
   }
-}
-
-const askOf = (thread: Thread, caller: Caller | undefined): Ask => {
-  return { thread, caller, isServed: false, isLeft: false, examinations: 2 }
 }

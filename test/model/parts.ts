@@ -46,6 +46,8 @@ export interface Place {
 export interface Ask {
   readonly thread: Thread
   readonly caller: Caller | undefined
+  /** Asks are numbered in the order in which they are made. */
+  readonly number: number
   /** A place has been found for it: it stands in no line any more. */
   isServed: boolean
   /** Nobody wants it any more. */
@@ -64,6 +66,8 @@ export class Caller {
   /** When that began to open. */
   stamp: number | undefined
   place: Place | undefined
+  /** How things stood when he came: the last ask that had been made, and the last invalidation of the pool. */
+  came = { ask: 0, invalidation: 0 }
 
   constructor(thread: Thread) {
     this.thread = thread

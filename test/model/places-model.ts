@@ -8,7 +8,7 @@ export abstract class PlacesModel {
   readonly driver: DriverModel
   readonly places: Place[] = []
   #clock = 0
-  #condemned = 0
+  protected condemned = 0
   #returns = 0
   #hasConnected = false
 
@@ -119,7 +119,7 @@ export abstract class PlacesModel {
   }
 
   protected condemn(stamp: number | undefined): void {
-    if (stamp === undefined || !this.#isCondemned(stamp)) this.#condemned = ++this.#clock
+    if (stamp === undefined || !this.#isCondemned(stamp)) this.condemned = ++this.#clock
   }
 
   protected soften(place: Place, error: string, at: Trace): void {
@@ -158,7 +158,7 @@ export abstract class PlacesModel {
   }
 
   #isCondemned(stamp: number): boolean {
-    return stamp < this.#condemned
+    return stamp < this.condemned
   }
 
   #first(places: readonly Place[]): Place | undefined {

@@ -1,6 +1,5 @@
 import { LendingModel } from './lending-model.ts'
 import type { Caller, Place } from './parts.ts'
-import type { Trace } from './trace.ts'
 
 /**
  * What a pool has to do, step by step, written from the numbered behaviours and the README's deviations. It knows no promises
@@ -14,12 +13,7 @@ export class PoolModel extends LendingModel {
     if (caller.state !== 'holds' || place === undefined) return
     caller.end()
     if (caller.thread === 'there' && this.handOn(place)) return
-    this.#reset(connection!, trace, (at, error) => {
-      if (error === undefined) {
-        this.event(`checkin ${connection}`, at)
-        this.comeHome(place, at)
-      } else this.endBroken(place, error, at)
-    })
+    this.giveBack(place, trace)
   }
 
   invalidate(caller: Caller, how: 'hard' | 'soft', error: string): void {
@@ -81,15 +75,8 @@ export class PoolModel extends LendingModel {
     }
   }
 
-  #reset(connection: number, at: Trace, then: (at: Trace, error?: string) => void): void {
-    const { path, resetOnReturn } = this.settings
-    this.event(`reset ${connection}`, at)
-    if (resetOnReturn === 'none' || path === 'clean') then(at)
-    else this.driver.pass('reset', `${resetOnReturn} ${connection}`, at, then)
-  }
-
   #closeDetached(caller: Caller, connection: number): void {
     caller.end()
-    this.#reset(connection, this.driver.trace, at => this.closeOutside(connection, at))
+    this.reset(connection, this.driver.trace, at => this.closeOutside(connection, at))
   }
 }

@@ -170,7 +170,7 @@ export class Step implements fc.AsyncCommand<WorldModel, World> {
   }
 
   check(model: Readonly<WorldModel>): boolean {
-    return this.#verb.targets(model).length > 0
+    return !model.isUndecided && this.#verb.targets(model).length > 0
   }
 
   async run(model: WorldModel, world: World): Promise<void> {
@@ -183,7 +183,7 @@ export class Step implements fc.AsyncCommand<WorldModel, World> {
     model.begin(mood)
     this.#verb.foresee(model, target, this.#chance)
     model.settle()
-    await world.agree(model)
+    if (!model.isUndecided) await world.agree(model)
   }
 
   toString(): string {
@@ -223,6 +223,7 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
 export async function end(model: WorldModel, world: World): Promise<void> {
   const order: readonly Name[] = ['open goes on', 'ping goes on', 'reset goes on', 'give up', 'close']
   const chance: Chance = { pick: 0, thread: 'here', how: 'hard', fails: false, mood: calm }
+  if (model.isUndecided) return
   for (let name = order.find(hasTarget(model)); name; name = order.find(hasTarget(model)))
     await new Step(name, chance).run(model, world)
   for (const pool of model.pools.keys()) await new Step('dispose', { ...chance, pick: pool }).run(model, world)

@@ -36,7 +36,7 @@ it(`${walks} random walks end each step where the model does`, async () => {
     try {
       await fc.asyncModelRun(() => ({ model, real: world }), steps)
       await end(model, world)
-      expect(model.driver.open.size).toBe(0)
+      if (!model.isUndecided) expect(model.driver.open.size).toBe(0)
     } finally {
       world.leave()
     }

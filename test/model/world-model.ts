@@ -40,6 +40,11 @@ export class WorldModel {
   readonly #settings: Settings
   readonly #choose: (pool: number, ...args: Parameters<Choose>) => Thread
 
+  /** The walk has come to where the specification leaves open what is next: it ends there. */
+  get isUndecided(): boolean {
+    return this.pools.some(pool => pool.isUndecided)
+  }
+
   /** `choose` says which of several threads was next, of those of a pool by its number. */
   constructor(settings: Settings, choose: (pool: number, ...args: Parameters<Choose>) => Thread) {
     this.#settings = settings
