@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { getEnvironmentData, MessagePort, setEnvironmentData, threadId } from 'node:worker_threads'
 import { checkOptions, isString } from '../base/checks.ts'
 import { InvalidRequestError } from '../base/errors.ts'
@@ -28,11 +29,13 @@ class SharedPool {
     const number = this.#freeNumber()
     if (number === undefined)
       return refuse(hello, `${maxSession} threads are attached to '${hello.name}', and that is the most.`)
+    this.#pool.departures.set(number, once(hello.port, 'close'))
     const session = new Session(this.#pool, { session: number, threadId: hello.threadId }, hello.port)
     this.#taken.add(number)
     this.#sessions.add(session)
     void session.over().then(() => {
       this.#sessions.delete(session)
+      this.#pool.departures.delete(number)
       // Only now, with every lease of the dead taken back, may another thread bear this number.
       this.#taken.delete(number)
     })

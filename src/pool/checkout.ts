@@ -211,7 +211,8 @@ export class Checkout<C extends object> extends Borrowed<C> implements Loan<C> {
   /** What a thread ran by itself is known to nobody here: it is stopped whatever it was. */
   #stop(): Promise<void> {
     const { attendance } = this
-    return attendance && this.#isDirect ? abandon(this.pool, attendance) : cancel(this.pool, this.lent, this.calls)
+    if (!attendance || !this.#isDirect) return cancel(this.pool, this.lent, this.calls)
+    return abandon(this.pool, attendance, this.pool.departures.get(this.borrower.session))
   }
 
   get #isDirect(): boolean {

@@ -54,6 +54,10 @@ export abstract class Pool<C extends object> extends Listened<C> implements Asyn
   /** @internal True once threads may run the driver themselves. See `beginHandovers`. */ handsOver = false
   /** @internal How each attached thread reaches its connections. */ readonly transports: Set<TransportInUse> =
     new Set()
+  /** @internal By session: settles when its thread has gone, and reads no more. */ readonly departures: Map<
+    number,
+    Promise<unknown>
+  > = new Map()
   /** @internal With `collectOnStarvation`, where callers wait for places. */ starvation: Starvation | undefined
   /** @internal The latest failure to open: the cause of a timeout. */ lastConnectError: Error | undefined
   protected readonly options: PoolOptions<C>

@@ -38,10 +38,22 @@ export async function cancel<C extends object>(pool: Pool<C>, connection: C | un
   await orWarn(pool, calls.cancel(stop, closeTimeoutMs, late(closeTimeoutMs)))
 }
 
-/** Ends a session that a dead thread has left in whatever state; bounded as well. */
-export async function abandon<C extends object>(pool: Pool<C>, attendance: Attendance<C>): Promise<void> {
+/**
+ * Ends a session that a thread has left in whatever state; bounded as well. `gone` settles when that thread reads no more: before
+ * that, what is read here would be missing there, in the middle of its answers.
+ */
+export async function abandon<C extends object>(
+  pool: Pool<C>,
+  attendance: Attendance<C>,
+  gone: Promise<unknown> | undefined,
+): Promise<void> {
   const { closeTimeoutMs } = pool.settings
-  await orWarn(pool, within(attendance.abandon(), closeTimeoutMs, late(closeTimeoutMs)))
+  const isGone = await within(Promise.resolve(gone), closeTimeoutMs, late(closeTimeoutMs)).then(
+    () => true,
+    () => false,
+  )
+  // A thread that does not leave is cut off from what it reads when the session is closed.
+  if (isGone) await orWarn(pool, within(attendance.abandon(), closeTimeoutMs, late(closeTimeoutMs)))
 }
 
 const late = (timeoutMs: number) => (): Error =>

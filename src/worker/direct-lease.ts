@@ -61,7 +61,7 @@ export class DirectLease<C extends object> extends Lease<C> {
     const wasLent = this.state === 'lent'
     if (reason === 'collected') this.forgotten()
     this.state = 'ended'
-    if (this.wire.lost) return this.#lane.close()
+    if (this.wire.lost) return this.#close()
     const lane = this.#lane
     // Never read from in this lease: then it is as it came.
     if (!lane.isAttended) return this.#goHome(reason, wasLent, undefined)
@@ -71,7 +71,7 @@ export class DirectLease<C extends object> extends Lease<C> {
 
   override async invalidate(error: unknown, soft: boolean): Promise<void> {
     await super.invalidate(error, soft)
-    if (!soft) this.#lane.close()
+    if (!soft) this.#close()
   }
 
   override async detach(): Promise<void> {
@@ -86,14 +86,19 @@ export class DirectLease<C extends object> extends Lease<C> {
     const isClean = inTransaction !== true || !welcome.resets
     if (wasLent && isClean && isAtRest && lost === undefined && lessee.giveBack(this.lease, this.#lane)) return
     // Nobody could make sense of what is still to come.
-    if (!wasLent && !isAtRest) return super.invalidate(undefined, false).finally(() => this.#lane.close())
+    if (!wasLent && !isAtRest) return super.invalidate(undefined, false).finally(() => this.#close())
     this.#lane.rest()
     // Nor may anybody wait for it: the driver tells whoever does.
-    if (lost || !isAtRest) this.#lane.close()
+    if (lost || !isAtRest) this.#close()
     if (lost) return
     const ended = this.endByMessage(reason, wasLent, inTransaction)
     if (wasLent) return ended
-    return ended instanceof Promise ? ended.finally(() => this.#lane.close()) : this.#lane.close()
+    return ended instanceof Promise ? ended.finally(() => this.#close()) : this.#close()
+  }
+
+  #close(): void {
+    this.wire.lanes?.forget(this.#lane)
+    this.#lane.close()
   }
 
   /** What is under way may finish within `closeTimeoutMs`; what is running then is stopped at the server, and the connection replaced. */

@@ -46,6 +46,8 @@ export class Lanes {
   readonly #descriptors: Descriptors
   /** By slot. */
   readonly #tracks: (Track | undefined)[] = []
+  /** Those of detached connections: they have no slot. */
+  readonly #released = new Set<Lane>()
 
   private constructor(
     table: SlotTable,
@@ -99,12 +101,20 @@ export class Lanes {
     return lane
   }
 
+  /** A released lane has been closed. */
+  forget(lane: Lane): void {
+    this.#released.delete(lane)
+  }
+
   /** This lane is its lease's own from now on: the slot gets another connection. */
   release(lane: Lane): void {
+    this.#released.add(lane)
     for (const [slot, track] of this.#tracks.entries()) if (track?.lane === lane) this.#tracks[slot] = undefined
   }
 
   close(): void {
+    for (const lane of this.#released) lane.close()
+    this.#released.clear()
     for (const slot of this.#tracks.keys()) this.#drop(slot)
   }
 

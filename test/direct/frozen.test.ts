@@ -2,7 +2,7 @@ import type { Client } from 'pg'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { PoolClient } from '../../src/worker/pool-client.ts'
 import { eventually } from '../support/eventually.ts'
-import { OwnServer, pidOf, roads } from '../support/own-server.ts'
+import { OwnServer, oneRoad, pidOf } from '../support/own-server.ts'
 import { startWorker } from '../support/start-worker.ts'
 import type { TestWorker } from '../support/test-worker.ts'
 
@@ -31,7 +31,7 @@ const use = (worker: TestWorker): Promise<number> =>
     return (await pool.use(conn => conn.query('select pg_backend_pid() as pid'))).rows[0].pid as number
   })
 
-describe.each(roads)('a session that says nothing any more, over %s,', road => {
+describe.each(oneRoad)('a session that says nothing any more, over %s,', road => {
   it('keeps nobody longer at the checkout than he wants to wait, and is lent again when it answers', async () => {
     // Asked at every checkout.
     const pool = own.pool(road, { prePing: true, pingIntervalMs: 0, closeTimeoutMs: short })

@@ -100,7 +100,7 @@ describe.each(roads)('while a worker runs a query, over %s,', road => {
   it('an end of the sharing takes the connection away: the query fails, the thread is told, the session ends', async () => {
     const { pool, worker, pid, asked, letGo } = await busy(road)
     pool.unshare()
-    expect(await asked).toMatch(/terminat|no more|shared|closed/)
+    expect(await asked).toMatch(/^Connection terminated/)
     expect(await isValid(worker)).toBe(false)
     await letGo()
     await eventually(() => own.view.pids()).not.toContain(pid)
@@ -115,4 +115,35 @@ describe.each(roads)('while a worker runs a query, over %s,', road => {
     await letGo()
     expect(await pidOf(pool)).not.toBe(pid)
   })
+})
+
+it('what a thread reads is never read by another as well: an end of the sharing makes no hole in an answer', async () => {
+  const pool = own.pool('TCP', { poolSize: 4 })
+  const worker = startWorker()
+  const started = worker.hear()
+  const asked = worker.run(async ({ attach, say }) => {
+    const pool = await attach<Client>()
+    const conns = await Promise.all([1, 2, 3, 4].map(() => pool.connect()))
+    const outcomes = conns.map(async conn => {
+      const text = "select n, repeat('x', 500) as filling from generate_series(1, 40000) n"
+      try {
+        const result = await conn.query<{ n: number; filling: string }>(text)
+        const isWhole =
+          result.rows.length === 40_000 &&
+          result.rows.every(({ n, filling }, i) => n === i + 1 && filling.length === 500)
+        return isWhole ? 'whole' : `a hole among ${result.rows.length} rows`
+      } catch (error) {
+        return (error as Error).message
+      }
+    })
+    // As soon as the first bytes are here.
+    type Stream = { connection: { stream: NodeJS.EventEmitter } }
+    const { stream } = (conns[0]!.connection as unknown as Stream).connection
+    stream.once('data', () => say('started'))
+    return Promise.all(outcomes)
+  })
+  await started
+  pool.unshare()
+  for (const outcome of await asked) expect(outcome).toMatch(/^whole$|^Connection terminated/)
+  await eventually(() => pool.status().checkedout).toBe(0)
 })

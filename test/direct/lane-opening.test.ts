@@ -3,12 +3,12 @@ import { describe, expect, it } from 'vitest'
 import type { Descriptors } from '../../src/base/descriptors.ts'
 import { kind } from '../../src/protocol/messages.ts'
 import { eventually } from '../support/eventually.ts'
-import { OwnServer, pidOf, roads } from '../support/own-server.ts'
+import { OwnServer, oneRoad, pidOf } from '../support/own-server.ts'
 import { startWorker } from '../support/start-worker.ts'
 
 const own = OwnServer.forThisFile()
 
-describe.each(roads)('a thread that is about to run the driver itself, over %s,', road => {
+describe.each(oneRoad)('a thread that is about to run the driver itself, over %s,', road => {
   it.each(['has asked for it', 'has its descriptor'] as const)(
     'and dies when it %s, leaves nothing behind: the next in the line is served',
     async stage => {

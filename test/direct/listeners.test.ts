@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Fairy } from '../../src/fairies/fairy.ts'
 import type { QueuePool } from '../../src/pool/queue-pool.ts'
 import { eventually } from '../support/eventually.ts'
-import { OwnServer, type Road, roads } from '../support/own-server.ts'
+import { OwnServer, oneRoad, type Road } from '../support/own-server.ts'
 import { startWorker } from '../support/start-worker.ts'
 
 const own = OwnServer.forThisFile()
@@ -67,7 +67,7 @@ async function eventsOf(road: Road, transport: 'remote' | undefined): Promise<st
   return heard
 }
 
-describe.each(roads)('listeners on the coordinator, and threads that run the driver themselves, over %s:', road => {
+describe.each(oneRoad)('listeners on the coordinator, and threads that run the driver themselves, over %s:', road => {
   it.each(['awaited', 'not awaited'] as const)(
     "what listeners ask of the connection, %s, gets in no borrower's way",
     async manner => {

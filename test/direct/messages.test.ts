@@ -1,13 +1,13 @@
 import type { Client } from 'pg'
 import { describe, expect, it } from 'vitest'
 import type { PoolClient } from '../../src/worker/pool-client.ts'
-import { OwnServer, roads } from '../support/own-server.ts'
+import { OwnServer, oneRoad } from '../support/own-server.ts'
 import { countPosts } from '../support/post-counter.ts'
 import { startWorker } from '../support/start-worker.ts'
 
 const own = OwnServer.forThisFile()
 
-describe.each(roads)('messages of a thread that runs the driver itself, over %s,', road => {
+describe.each(oneRoad)('messages of a thread that runs the driver itself, over %s,', road => {
   it('there are none for connect + query + close, after its first use of a connection', async () => {
     const pool = own.pool(road, { poolSize: 2 })
     const worker = startWorker()

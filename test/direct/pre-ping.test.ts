@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { pg } from '../../src/dialects/pg.ts'
 import type { PoolClient } from '../../src/worker/pool-client.ts'
 import { eventually } from '../support/eventually.ts'
-import { OwnServer, roads } from '../support/own-server.ts'
+import { OwnServer, oneRoad } from '../support/own-server.ts'
 import { startWorker } from '../support/start-worker.ts'
 import { StatementLog } from '../support/statement-log.ts'
 import type { TestWorker } from '../support/test-worker.ts'
@@ -34,7 +34,7 @@ async function heard(worker: TestWorker): Promise<string[]> {
   return log.take(own.view)
 }
 
-describe.each(roads)('prePing of a thread that runs the driver itself, over %s,', road => {
+describe.each(oneRoad)('prePing of a thread that runs the driver itself, over %s,', road => {
   it('is a look that the server does not hear of', async () => {
     own.pool(road, { prePing: true })
     const worker = startWorker()

@@ -3,7 +3,7 @@ import type { Client } from 'pg'
 import { describe, expect, it } from 'vitest'
 import type { PoolClient } from '../../src/worker/pool-client.ts'
 import { eventually } from '../support/eventually.ts'
-import { OwnServer, roads } from '../support/own-server.ts'
+import { OwnServer, oneRoad } from '../support/own-server.ts'
 import { runFile } from '../support/run-file.ts'
 import { startWorker } from '../support/start-worker.ts'
 import { TestWorker } from '../support/test-worker.ts'
@@ -30,7 +30,7 @@ describe('a worker that has run the driver itself, and its process, end by thems
 /** A descriptor is gone once its handle is, a turn of the loop or two after the thread. */
 const descriptors = (): number => readdirSync('/proc/self/fd').length
 
-describe.skipIf(process.platform !== 'linux').each(roads)('descriptors of this process, over %s,', road => {
+describe.skipIf(process.platform !== 'linux').each(oneRoad)('descriptors of this process, over %s,', road => {
   it('do not grow with threads that come and go', async () => {
     const pool = own.pool(road, { poolSize: 2 })
     const visit = async (): Promise<void> => {

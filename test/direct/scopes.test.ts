@@ -5,7 +5,7 @@ import { createWorkers } from '../../src/coordinator/workers.ts'
 import { createPool } from '../../src/index.ts'
 import { pg } from '../../src/pg.ts'
 import { eventually } from '../support/eventually.ts'
-import { OwnServer, pidOf, roads } from '../support/own-server.ts'
+import { OwnServer, oneRoad, pidOf } from '../support/own-server.ts'
 import { startWorker } from '../support/start-worker.ts'
 
 const own = OwnServer.forThisFile()
@@ -17,7 +17,7 @@ beforeEach(() => own.view.query('truncate books'))
 const books = async (): Promise<number> =>
   (await own.view.query<{ count: number }>('select count(*)::int from books'))[0]!.count
 
-describe.each(roads)('scopes of a direct lease, over %s:', road => {
+describe.each(oneRoad)('scopes of a direct lease, over %s:', road => {
   it('nested checkouts of a thread share one client, which the outermost close gives back', async () => {
     const pool = own.pool(road, { useThreadlocal: true })
     const seen = await startWorker().run(async ({ attach }) => {

@@ -11,6 +11,9 @@ import { ServerView } from './server-view.ts'
 export const roads = ['a Unix socket', 'TCP'] as const
 export type Road = (typeof roads)[number]
 
+/** Where the road makes no difference to what is tested. */
+export const oneRoad = ['a Unix socket'] as const
+
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** A PostgreSQL for the tests of one file, with an observer's session that no count includes. */
