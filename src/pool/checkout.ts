@@ -9,7 +9,7 @@ import type { CheckoutTrace } from '../observe/trace.ts'
 import { slotFlag } from '../slots/layout.ts'
 import { Calls, started } from './calls.ts'
 import type { Pool } from './pool.ts'
-import { cancel, quieten } from './quietening.ts'
+import { abandon, cancel, quieten } from './quietening.ts'
 import type { ConnectionRecord } from './record.ts'
 import type { Borrower } from './request.ts'
 import { announceInvalidation, checkin, closeAndCheckin, closeDetached, giveBack } from './returning.ts'
@@ -105,7 +105,7 @@ export class Checkout<C extends object> implements Loan<C> {
   }
 
   supersede(): void {
-    if (this.#state === 'lent') this.#finish('closed', 'over')
+    if (this.#state === 'lent') this.#finish('closed', undefined, 'over')
   }
 
   /** True when the thread has been told of this loan and has not taken it yet: it can be taken back. */
@@ -188,7 +188,7 @@ export class Checkout<C extends object> implements Loan<C> {
   async invalidate(error: unknown, soft: boolean): Promise<void> {
     const record = this.#record
     const connection = this.#connection
-    if (this.#state === 'detached') return soft ? undefined : this.#endDetached('invalidated', 'abrupt')
+    if (this.#state === 'detached') return soft ? undefined : this.#endDetached('invalidated', 'abrupt', error)
     if (this.#state === 'ended' || record === undefined || connection === undefined) return
     const { events, slots } = this.#pool
     // A listener that fails stops the invalidation: the connection stays lent and usable (behaviours 287, 289).
@@ -207,7 +207,7 @@ export class Checkout<C extends object> implements Loan<C> {
   async #invalidateHard(record: ConnectionRecord<C>, connection: C, error: unknown): Promise<void> {
     const announced = announceInvalidation(this.#pool, this, record, connection, error)
     if (announced) await announced
-    if (this.#claim('closing', 'invalidated')) await closeAndCheckin(this.#pool, record, this)
+    if (this.#claim('closing', 'invalidated', error)) await closeAndCheckin(this.#pool, record, this)
   }
 
   async detach(): Promise<void> {
@@ -241,9 +241,8 @@ export class Checkout<C extends object> implements Loan<C> {
 
   /** During the checkout phase: the caller gets an error, and the place is free (behaviours 125, 168, 215). */
   async fail(error: unknown, event: 'unannounced' | 'announced' = 'unannounced'): Promise<void> {
-    const record = this.#claim('closing', 'invalidated')
-    if (record === undefined) return
-    await closeAndCheckin(this.#pool, record, this, event === 'unannounced' ? { error } : undefined)
+    const record = this.#claim('closing', 'invalidated', error)
+    if (record) await closeAndCheckin(this.#pool, record, this, event === 'unannounced' ? { error } : undefined)
   }
 
   quieten(): Promise<void> {
@@ -251,12 +250,12 @@ export class Checkout<C extends object> implements Loan<C> {
   }
 
   /** Ends the loan: one compare-and-set decides between all who would. Undefined: someone else has, or had, ended it. */
-  #claim(to: 'returning' | 'closing', reason: LoanEnd): ConnectionRecord<C> | undefined {
+  #claim(to: 'returning' | 'closing', reason: LoanEnd, error?: unknown): ConnectionRecord<C> | undefined {
     const record = this.#record
     if (this.#state !== 'lent' || record === undefined) return undefined
     const which = reason === 'died' || reason === 'invalidated' ? 'any' : 'exact'
     if (!this.tenure.end(to, which)) return undefined
-    this.#finish(reason)
+    this.#finish(reason, error)
     return record
   }
 
@@ -266,7 +265,8 @@ export class Checkout<C extends object> implements Loan<C> {
     if (this.#state === 'lent' && this.tenure.isCurrent) this.#record?.assess()
   }
 
-  #finish(reason: LoanEnd, notice: 'ended' | 'over' = 'ended'): void {
+  #finish(reason: LoanEnd, error?: unknown, notice: 'ended' | 'over' = 'ended'): void {
+    if (reason === 'invalidated') abandon(this.#pool, this.#connection, this.#calls, error)
     if (this.tenure.isSeat && this.#state === 'lent') this.#pool.leaveSeat(this.tenure.slot)
     if (reason !== 'detached') {
       this.#state = 'ended'
@@ -275,12 +275,12 @@ export class Checkout<C extends object> implements Loan<C> {
     this.#notice[notice](this.lease, reason)
   }
 
-  async #endDetached(reason: LoanEnd, manner: 'polite' | 'abrupt'): Promise<void> {
+  async #endDetached(reason: LoanEnd, manner: 'polite' | 'abrupt', error?: unknown): Promise<void> {
     const connection = this.#connection
     if (connection === undefined) return
-    this.#finish(reason)
+    this.#finish(reason, error)
     this.#pool.detached.delete(this)
-    if (reason === 'died') await cancel(this.#pool, this.#connection, this.#calls)
+    if (reason === 'died') await cancel(this.#pool, connection, this.#calls)
     await closeDetached(this.#pool, this, connection, manner)
   }
 
@@ -292,9 +292,7 @@ export class Checkout<C extends object> implements Loan<C> {
   }
 
   #alive(): C {
-    if (this.#state === 'ended' || this.#connection === undefined) {
-      throw new InvalidRequestError('This connection is closed: it has been given back, invalidated, or lost.')
-    }
-    return this.#connection
+    if (this.#state !== 'ended' && this.#connection !== undefined) return this.#connection
+    throw new InvalidRequestError('This connection is closed: it has been given back, invalidated, or lost.')
   }
 }
