@@ -8,7 +8,7 @@ import { slotFlag } from '../slots/layout.ts'
 import { Borrowed } from './borrowed.ts'
 import { invalidateSoftly } from './invalidating.ts'
 import type { Pool } from './pool.ts'
-import { abandon, cancel } from './quietening.ts'
+import { abandon, cancel, stopInvalidated } from './quietening.ts'
 import type { ConnectionRecord } from './record.ts'
 import type { Borrower } from './request.ts'
 import { announceInvalidation, checkin, closeAndCheckin, closeDetached, giveBack } from './returning.ts'
@@ -74,7 +74,7 @@ export class Checkout<C extends object> extends Borrowed<C> implements Loan<C> {
   }
 
   supersede(): void {
-    if (this.state === 'lent') this.#finish('closed', 'over')
+    if (this.state === 'lent') this.#finish('closed', undefined, 'over')
   }
 
   /** True when the thread has been told of this loan and has not taken it yet: it can be taken back. */
@@ -118,7 +118,7 @@ export class Checkout<C extends object> extends Borrowed<C> implements Loan<C> {
   async invalidate(error: unknown, soft: boolean): Promise<void> {
     const record = this.#record
     const connection = this.lent
-    if (this.state === 'detached') return soft ? undefined : this.#endDetached('invalidated', 'abrupt')
+    if (this.state === 'detached') return soft ? undefined : this.#endDetached('invalidated', 'abrupt', error)
     if (this.state === 'ended' || record === undefined || connection === undefined) return
     // A listener that fails stops the invalidation: the connection stays lent and usable (behaviours 287, 289).
     if (soft) {
@@ -134,7 +134,7 @@ export class Checkout<C extends object> extends Borrowed<C> implements Loan<C> {
   async #invalidateHard(record: ConnectionRecord<C>, connection: C, error: unknown): Promise<void> {
     const announced = announceInvalidation(this.pool, this, record, connection, error)
     if (announced) await announced
-    if (this.#claim('closing', 'invalidated')) await closeAndCheckin(this.pool, record, this)
+    if (this.#claim('closing', 'invalidated', error)) await closeAndCheckin(this.pool, record, this)
   }
 
   async detach(): Promise<void> {
@@ -169,18 +169,18 @@ export class Checkout<C extends object> extends Borrowed<C> implements Loan<C> {
 
   /** During the checkout phase: the caller gets an error, and the place is free (behaviours 125, 168, 215). */
   async fail(error: unknown, event: 'unannounced' | 'announced' = 'unannounced'): Promise<void> {
-    const record = this.#claim('closing', 'invalidated')
+    const record = this.#claim('closing', 'invalidated', error)
     if (record === undefined) return
     await closeAndCheckin(this.pool, record, this, event === 'unannounced' ? { error } : undefined)
   }
 
   /** Ends the loan: one compare-and-set decides between all who would. Undefined: someone else has, or had, ended it. */
-  #claim(to: 'returning' | 'closing', reason: LoanEnd): ConnectionRecord<C> | undefined {
+  #claim(to: 'returning' | 'closing', reason: LoanEnd, error?: unknown): ConnectionRecord<C> | undefined {
     const record = this.#record
     if (this.state !== 'lent' || record === undefined) return undefined
     const which = reason === 'died' || reason === 'invalidated' ? 'any' : 'exact'
     if (!this.tenure.end(to, which)) return undefined
-    this.#finish(reason)
+    this.#finish(reason, error)
     return record
   }
 
@@ -189,7 +189,8 @@ export class Checkout<C extends object> extends Borrowed<C> implements Loan<C> {
     if (this.state === 'lent' && this.tenure.isCurrent) this.#record?.assess()
   }
 
-  #finish(reason: LoanEnd, notice: 'ended' | 'over' = 'ended'): void {
+  #finish(reason: LoanEnd, error?: unknown, notice: 'ended' | 'over' = 'ended'): void {
+    if (reason === 'invalidated') stopInvalidated(this.pool, this.lent, this.calls, error)
     if (this.tenure.isSeat && this.state === 'lent') this.pool.leaveSeat(this.tenure.slot)
     if (reason !== 'detached') {
       this.state = 'ended'
@@ -198,10 +199,10 @@ export class Checkout<C extends object> extends Borrowed<C> implements Loan<C> {
     this.#notice[notice](this.lease, reason)
   }
 
-  async #endDetached(reason: LoanEnd, manner: 'polite' | 'abrupt'): Promise<void> {
+  async #endDetached(reason: LoanEnd, manner: 'polite' | 'abrupt', error?: unknown): Promise<void> {
     const connection = this.lent
     if (connection === undefined) return
-    this.#finish(reason)
+    this.#finish(reason, error)
     this.pool.detached.delete(this)
     if (reason === 'died') await this.#stop()
     if (manner === 'polite') this.attendance?.begin()

@@ -64,3 +64,16 @@ function orWarn<C extends object>(pool: Pool<C>, work: Promise<void>): Promise<v
     pool.log.warn('a query could not be cancelled.', asError(error))
   })
 }
+
+/**
+ * A connection is taken away from what it runs: the server is told to stop, or it would go on, beside the connection that comes
+ * instead. Nobody waits for that, for it may be the server that is broken; and where the session is gone, nothing runs.
+ */
+export function stopInvalidated<C extends object>(
+  pool: Pool<C>,
+  connection: C | undefined,
+  calls: Calls,
+  error: unknown,
+): void {
+  if (!pool.dialect.isDisconnect?.(error, connection)) void cancel(pool, connection, calls)
+}
