@@ -99,7 +99,8 @@ export class Session {
     const dying = [...this.#holdings.clear(), ...[...this.#closing.keys()].map(held => held.checkout)]
     const closing = [...this.#closing.values()]
     await Promise.all([...dying.map(checkout => this.#quietly(checkout.die())), ...closing])
-    this.#pool.serveWaiters()
+    // What it has returned by itself it may not have got round to tell.
+    this.#pool.tidy()
   }
 
   /** Every message is looked at here; one that is wrong gets an error, and costs nobody else anything. */

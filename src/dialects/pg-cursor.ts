@@ -19,6 +19,22 @@ async function loadCursor(): Promise<typeof import('pg-cursor')> {
   }
 }
 
+/** What the driver keeps but does not declare: true once the connection has ended, a tick before the event. */
+const hasEnded = (client: Client): boolean => Reflect.get(client, '_ended') === true
+
+/**
+ * `work` of a cursor, or a failure when its connection ends first: a cursor that has had its last row, or is being closed, is
+ * told nothing any more, and leaves whoever waits for it waiting.
+ */
+function whileConnected<T>(client: Client, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onEnd = (): void => reject(new Error('Connection terminated while a cursor was open'))
+    client.once('end', onEnd)
+    const settled = (): void => void client.off('end', onEnd)
+    work.then(resolve, reject).finally(settled)
+  })
+}
+
 /** Reads a query's rows in batches through a portal; the next batch is asked for when the one before has been used up. */
 export async function readPgCursor(client: Client, args: readonly unknown[]): Promise<BatchReader> {
   const [text, values, options = {}] = args as [unknown, unknown, (PgCursorOptions | undefined)?]
@@ -29,7 +45,14 @@ export async function readPgCursor(client: Client, args: readonly unknown[]): Pr
   const Cursor = await loadCursor()
   const cursor = client.query(new Cursor<unknown>(text, values ?? []))
   return {
-    read: () => cursor.read(options.batchSize ?? 100),
-    close: () => cursor.close(),
+    read: () => whileConnected(client, cursor.read(options.batchSize ?? 100)),
+    async close() {
+      try {
+        if (!hasEnded(client)) await whileConnected(client, cursor.close())
+      } catch (error) {
+        // It went with its connection, and that is all a close is for.
+        if (!hasEnded(client)) throw error
+      }
+    },
   }
 }

@@ -1,8 +1,8 @@
 /** A connection that has not answered for so long gets nothing more, and a statement that has taken so long is slow. */
 export const slowMs = 20
 
-/** So long a statement may have to wait for those before it on its connection, if they are answered as fast as lately. */
-const mostWaitMs = 5
+/** What is in flight on one connection is to be answered within that time, at the pace of late: so long `connect()` may have to wait for it. */
+const mostWaitMs = slowMs
 
 /** The most statements in flight on one connection. */
 const mostInFlight = 64

@@ -221,6 +221,7 @@ export class StatementDispatch<C extends object> implements StatementPlace, Stat
   }
 
   get #isAnyIdle(): boolean {
+    if (this.#leases.size === this.#pool.records.size) return false
     for (const { state } of this.#pool.records) if (state === 'idle') return true
     return false
   }

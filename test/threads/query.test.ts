@@ -167,7 +167,7 @@ describe('query() in a worker', () => {
 
   it('has the deadline of the pool for waiting, or one of its own for all of it; and a signal', async () => {
     const pool = pgPool({ poolSize: 1, timeoutMs: 100 })
-    const fairy = await pool.connect()
+    const fairy = await pool.connect({ timeoutMs: null })
     const worker = startWorker()
     const failures = await worker.run(async ({ attach, failureOf, keep }) => {
       const pool = keep('pool', await attach<Client>())
@@ -227,62 +227,5 @@ describe('query() in a worker', () => {
     await fairy.close()
     await Promise.all([done, fewDone])
     expect(order).toEqual(['few', 'crowd'])
-  })
-})
-
-describe('the end of a thread with statements under way', () => {
-  it('drops those that wait and lets those that run end unseen, and nobody else is concerned', async () => {
-    await view.query('create table traces (what text)')
-    const pool = pgPool({ poolSize: 1 })
-    await view.query('select pg_advisory_lock(21)')
-    const dying = startWorker()
-    dying.runToDeath(async ({ attach }) => {
-      const pool = await attach<Client>()
-      const hold = 'insert into traces select $1 from pg_advisory_lock_shared(21), pg_advisory_unlock_shared(21)'
-      await Promise.all([pool.query(hold, ['sent']), pool.query("insert into traces values ('waiting')")])
-    })
-    await eventually(async () => (await view.sessions()).filter(({ state }) => state === 'active').length).toBe(1)
-    await eventually(() => pool.status().waiting).toBe(1)
-    const other = startWorker().run(async ({ attach }) => {
-      const pool = await attach<Client>()
-      return (await pool.query<Rows>('select 7 as n')).rows
-    })
-    await eventually(() => pool.status().waiting).toBe(2)
-    await dying.terminate()
-    await eventually(() => pool.status().waiting).toBe(1)
-    expect(pool.status().checkedout).toBe(1)
-    await view.query('select pg_advisory_unlock(21)')
-    expect(await other).toEqual([{ n: 7 }])
-    expect(await view.query('select what from traces')).toEqual([{ what: 'sent' }])
-    expect(pool.status().checkedout).toBe(0)
-  })
-
-  it('by the end of the sharing: its callers are told, and the pool goes on', async () => {
-    const pool = pgPool({ poolSize: 1 })
-    const fairy = await pool.connect()
-    const worker = startWorker()
-    const failed = worker.run(async ({ attach, failureOf }) => {
-      const pool = await attach<Client>()
-      return Promise.all([1, 2].map(n => failureOf(() => pool.query('select $1::int', [n]))))
-    })
-    await eventually(() => pool.status().waiting).toBe(2)
-    pool.unshare()
-    expect(await failed).toMatchObject([{ class: 'CoordinatorLostError' }, { class: 'CoordinatorLostError' }])
-    expect(pool.status().waiting).toBe(0)
-    await fairy.close()
-    expect((await pool.query<Rows>('select 1 as n')).rows).toEqual([{ n: 1 }])
-  })
-
-  it('does not come before the answer it waits for: a statement in flight keeps it alive', async () => {
-    pgPool()
-    const worker = startWorker()
-    await worker.run(async ({ attach, keep, say }) => {
-      const pool = keep('pool', await attach<Client>())
-      pool.query('select pg_sleep(0.1)').then(() => say('answered'))
-    })
-    const heard = worker.hear()
-    worker.release()
-    expect(await heard).toBe('answered')
-    expect(await worker.exited).toBe(0)
   })
 })

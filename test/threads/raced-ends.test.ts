@@ -103,16 +103,31 @@ it.each(counts)('the end of a session takes nothing that its thread has returned
   expect(error).not.toHaveBeenCalled()
 })
 
-it('what a thread returns while dispose() marks it is lent to nobody, though nobody has heard of its return yet', async () => {
-  const fast = await claimed()
-  const { pool, lease } = fast
-  const { slots } = pool
-  await pool.dispose()
-  // Its thread has looked at the marks before they were made, and stands still behind its compare-and-set.
-  slots.stampReturn(0)
-  expect(slots.step(0, wordOfLease(lease), 'idle')).not.toBe(-1)
-  const next = await pool.connect({ timeoutMs: 10_000 })
-  expect(await next.whoami!()).toBe(2)
-  await next.close()
-  await isReplaced(fast)
+describe('what a thread returns while dispose() marks it', () => {
+  /** The thread has looked at the marks before they were made, and stands still behind its compare-and-set. */
+  async function returned(): Promise<FastPool> {
+    const fast = await claimed()
+    const { slots } = fast.pool
+    await fast.pool.dispose()
+    slots.stampReturn(0)
+    expect(slots.step(0, wordOfLease(fast.lease), 'idle')).not.toBe(-1)
+    return fast
+  }
+
+  it('is lent to nobody, though nobody has heard of its return yet', async () => {
+    const fast = await returned()
+    const next = await fast.pool.connect({ timeoutMs: 10_000 })
+    expect(await next.whoami!()).toBe(2)
+    await next.close()
+    await isReplaced(fast)
+  })
+
+  it('is closed when the thread dies before it tells', async () => {
+    const fast = await returned()
+    const ports = SlowPort.pair()
+    const session = new Session(fast.pool as never, { session: 1, threadId: 101 }, ports[0].port)
+    ports[1].kill()
+    await session.over()
+    expect(fast.made[0]!.state).toBe('closed')
+  })
 })
