@@ -104,39 +104,6 @@ describe('a result of many rows that travels in parts', () => {
     }
   })
 
-  it('may be one row, where that is said, and none is none', () => {
-    const encoder = new RowEncoder()
-    const one = encoder.encode(result(['a'], [{ a: 1 }]), 1)!
-    expect(new RowDecoder().decode(clone(one))).toEqual(whole(result(['a'], [{ a: 1 }])))
-    expect(encoder.encode(result(['a'], []), 1)).toBeUndefined()
-  })
-
-  it('is told apart from the one before it by anything in which they differ', () => {
-    const [encoder, decoder] = [new RowEncoder(), new RowDecoder()]
-    const set = result(['a', 'b'], [{ a: 1, b: 2 }])
-    const [first, second] = set.fields
-    const others: RowSet[] = [
-      set,
-      { ...set, rows: [[1, 2]] },
-      { ...set, rows: [{ a: 1, c: 2 }] },
-      { ...set, rows: [{ b: 2, a: 1 }] },
-      { ...set, fields: [second!, first!] },
-      { ...set, fields: [first!] },
-      { ...set, fields: [first!, { ...second, dataTypeID: 99 }] },
-      { ...set, fields: [first!, { ...second, format: 'text' }] },
-      { ...set, fields: [first!, { name: 'b' }] },
-      { ...set, rows: [[1, 2, 3]] },
-    ]
-    for (const one of others) {
-      for (const other of others) {
-        for (const each of [one, other, other, one]) {
-          const wire = encoder.encode(each, 1)!
-          expect(decoder.decode(clone(wire))).toEqual(whole(each))
-        }
-      }
-    }
-  })
-
   it.each([
     ['few rows', many(a => ({ a }), 15)],
     ['rows of different columns', many(i => (i === 7 ? { a: 1, b: 2 } : { a: 1 }))],
