@@ -25,7 +25,8 @@ const logger = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** A pool whose first connection ends at the moment at which a cursor has its portal closed: after its last row, or half-way. */
 function breakingPool(): QueuePool<Client> {
-  const pool = openPool<Client>({ dialect: pg(server.connectionString), poolSize: 1, maxOverflow: 0, logger })
+  const own = { transport: 'remote', poolSize: 1, maxOverflow: 0, logger } as const
+  const pool = openPool<Client>({ dialect: pg(server.connectionString), ...own })
   pool.once('connect', client => {
     const wire = Reflect.get(client, 'connection') as unknown as Wire
     const close = wire.close.bind(wire)
