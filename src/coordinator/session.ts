@@ -296,6 +296,5 @@ export class Session {
 
 /** A port with messages in it that nobody listens to never learns that its other end is closed, and stays. */
 function closePortOf(request: unknown): void {
-  const port: unknown = Array.isArray(request) ? request[1] : undefined
-  if (port instanceof MessagePort) port.close()
+  if (Array.isArray(request) && request[1] instanceof MessagePort) request[1].close()
 }

@@ -175,9 +175,7 @@ describe('the count of callers that wait', () => {
     const line = new Line()
     line.table.sessions.setWaiting(1, 3)
     line.table.sessions.setWaiting(2, 4)
-    const slot = 11
-    line.table.step(slot, line.table.step(slot, line.table.word(slot), 'reserved'), 'closing')
-    line.table.step(slot, line.table.step(slot, line.table.word(slot), 'empty'), 'opening', 1)
+    line.table.sessions.setServed(1, 1)
     expect(line.waiters.count).toBe(6)
     line.table.sessions.close(2)
     expect(line.waiters.count).toBe(2)
