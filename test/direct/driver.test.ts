@@ -163,12 +163,13 @@ describe.each(roads)('the driver in a worker, over %s,', road => {
       return heard
     })
     expect(heard).toEqual(['mine'])
-    const told = worker.run(({ kept }) => {
+    // It listens before anything is told.
+    await worker.run(({ kept, keep }) => {
       const conn = kept<Fairy<Client>>('conn')
-      return new Promise<string>(resolve => conn.once('notification', ({ payload }) => resolve(payload!)))
+      keep('told', new Promise<string>(resolve => conn.once('notification', ({ payload }) => resolve(payload!))))
     })
     await own.view.query("notify news, 'from elsewhere'")
-    expect(await told).toBe('from elsewhere')
+    expect(await worker.run(({ kept }) => kept<Promise<string>>('told'))).toBe('from elsewhere')
     const after = await worker.run(async ({ attach, kept }) => {
       await kept<Fairy<Client>>('conn').close()
       const next = await (await attach<Client>()).connect()
