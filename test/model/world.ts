@@ -148,19 +148,27 @@ export class World {
   }
 
   /**
-   * All that was begun has been done, but for what the driver is slow at, and has been heard of everywhere: what one thread
-   * says to the other arrives before what it says later.
+   * All that was begun has been done, but for what the driver is slow at, and has been heard of everywhere. Twice there and
+   * back: what the worker had said, what it was answered, and what it said to that.
    */
   async settle(): Promise<void> {
     const deadline = performance.now() + patienceMs
     do {
-      await this.#worker.run(() => {})
-      await turn()
-      // What was answered to the worker meanwhile has arrived before this question, and what it said to that before the answer.
-      const [standings] = await Promise.all([Promise.all(this.callers.map(standing)), this.#worker.run(() => {})])
-      await turn()
+      await this.#thereAndBack()
+      const [standings] = await Promise.all([Promise.all(this.callers.map(standing)), this.#thereAndBack()])
       this.#standings = standings
     } while (this.#isBusy && performance.now() < deadline)
+  }
+
+  /**
+   * All that had been said before on any port has been heard, on either side. A thread may look at its ports in any order, so
+   * this takes one turn more than one port would; what is answered leaves in a turn of its own.
+   */
+  async #thereAndBack(): Promise<void> {
+    await this.#worker.run(async () => {
+      for (let turns = 0; turns < 2; turns++) await new Promise(resolve => setImmediate(resolve))
+    })
+    for (let turns = 0; turns < 3; turns++) await turn()
   }
 
   /** More is under way than closes whose resets are slow. */
