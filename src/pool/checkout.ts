@@ -190,7 +190,7 @@ export class Checkout<C extends object> extends Borrowed<C> implements Loan<C> {
   }
 
   #finish(reason: LoanEnd, error?: unknown, notice: 'ended' | 'over' = 'ended'): void {
-    if (reason === 'invalidated') stopInvalidated(this.pool, this.lent, this.calls, error)
+    if (reason === 'invalidated') stopInvalidated(this.pool, this.lent, this.calls, error, this.#isDirect)
     if (this.tenure.isSeat && this.state === 'lent') this.pool.leaveSeat(this.tenure.slot)
     if (reason !== 'detached') {
       this.state = 'ended'

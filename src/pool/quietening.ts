@@ -67,13 +67,24 @@ function orWarn<C extends object>(pool: Pool<C>, work: Promise<void>): Promise<v
 
 /**
  * A connection is taken away from what it runs: the server is told to stop, or it would go on, beside the connection that comes
- * instead. Nobody waits for that, for it may be the server that is broken; and where the session is gone, nothing runs.
+ * instead. `unseen`: another thread runs the driver. Nobody waits for that, for it may be the server that is broken; and where the session is gone, nothing runs.
  */
 export function stopInvalidated<C extends object>(
   pool: Pool<C>,
   connection: C | undefined,
   calls: Calls,
   error: unknown,
+  unseen: boolean,
 ): void {
-  if (!pool.dialect.isDisconnect?.(error, connection)) void cancel(pool, connection, calls)
+  if (pool.dialect.isDisconnect?.(error, connection)) return
+  if (unseen) void cancelUnseen(pool, connection)
+  else void cancel(pool, connection, calls)
+}
+
+/** What another thread runs by itself can't be counted from here: it is cancelled once, whatever it is. */
+async function cancelUnseen<C extends object>(pool: Pool<C>, connection: C | undefined): Promise<void> {
+  const { dialect, settings } = pool
+  if (connection === undefined || dialect.cancel === undefined) return
+  const { closeTimeoutMs } = settings
+  await orWarn(pool, within(dialect.cancel(connection), closeTimeoutMs, late(closeTimeoutMs)))
 }

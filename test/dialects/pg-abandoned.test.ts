@@ -22,8 +22,8 @@ afterAll(async () => {
   await server.remove()
 })
 
-const pgPool = (): QueuePool<Client> =>
-  openPool<Client>({ dialect: pg(server.connectionString), poolSize: 1, maxOverflow: 0 })
+const pgPool = (options: { readonly transport?: 'remote' } = {}): QueuePool<Client> =>
+  openPool<Client>({ dialect: pg(server.connectionString), poolSize: 1, maxOverflow: 0, ...options })
 
 /** Longer than anybody waits here. */
 const sleep = 'select pg_sleep(300)'
@@ -70,23 +70,43 @@ describe('a statement does not go on at the server', () => {
     await expectGone(pid)
   })
 
-  it('when a worker invalidates its connection', async () => {
-    pgPool()
+  it.each([
+    ['remote', { transport: 'remote' }, 'FAIRYPOOL_INVALID_REQUEST'],
+    // The driver's own words there: the server's, or that the session has ended.
+    ['direct', {}, undefined],
+  ] as const)('when a worker invalidates its connection (%s)', async (transport, options, code) => {
+    pgPool(options)
+    const worker = startWorker()
+    await worker.run(async ({ attach, keep }, sleep) => {
+      const fairy = keep('fairy', await (await attach<Client>()).connect())
+      const failure = fairy.query(sleep).then(
+        () => 'none',
+        (error: unknown) => (error as { readonly code?: unknown }).code,
+      )
+      keep('call', failure)
+    }, sleep)
+    const pid = await sleeper()
+    const failure = await worker.run(async ({ kept }) => {
+      await kept<Fairy<Client>>('fairy').invalidate()
+      return kept<Promise<unknown>>('call')
+    })
+    expect(transport === 'remote' ? [code] : [undefined, '57014']).toContain(failure)
+    await expectGone(pid)
+  })
+
+  it('when the coordinator invalidates what a worker runs a driver on by itself', async () => {
+    const pool = pgPool()
     const worker = startWorker()
     await worker.run(async ({ attach, keep }, sleep) => {
       const fairy = keep('fairy', await (await attach<Client>()).connect())
       keep(
         'call',
-        fairy.query(sleep).catch((error: unknown) => (error as { readonly code: unknown }).code),
+        fairy.query(sleep).catch((error: unknown) => String(error)),
       )
     }, sleep)
     const pid = await sleeper()
-    expect(
-      await worker.run(async ({ kept }) => {
-        await kept<Fairy<Client>>('fairy').invalidate()
-        return kept<Promise<unknown>>('call')
-      }),
-    ).toBe('FAIRYPOOL_INVALID_REQUEST')
+    await [...pool.records][0]!.invalidate()
+    expect(await worker.run(({ kept }) => kept<Promise<unknown>>('call'))).toMatch(/terminated|canceling/)
     await expectGone(pid)
   })
 })
