@@ -223,13 +223,13 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
 export async function end(model: WorldModel, world: World): Promise<void> {
   const order: readonly Name[] = ['open goes on', 'ping goes on', 'reset goes on', 'give up', 'close']
   const chance: Chance = { pick: 0, thread: 'here', how: 'hard', fails: false, mood: calm }
-  if (model.isUndecided) return
   for (let name = order.find(hasTarget(model)); name; name = order.find(hasTarget(model)))
     await new Step(name, chance).run(model, world)
-  for (const pool of model.pools.keys()) await new Step('dispose', { ...chance, pick: pool }).run(model, world)
+  for (const pool of model.isUndecided ? [] : model.pools.keys())
+    await new Step('dispose', { ...chance, pick: pool }).run(model, world)
 }
 
 const hasTarget =
   (model: WorldModel) =>
   (name: Name): boolean =>
-    verbs[name].targets(model).length > 0
+    !model.isUndecided && verbs[name].targets(model).length > 0
