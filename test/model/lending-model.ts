@@ -120,17 +120,23 @@ export abstract class LendingModel extends PlacesModel {
    * then an ask may be one too many.
    */
   protected handOn(place: Place): boolean {
+    if (this.returnsByItself) this.#dropNeedless()
     if (!this.returnsByItself || this.#queue.length === 0 || place.isRetiring || this.isStale(place)) return false
     place.state = 'free'
     const others = this.#line.filter(({ thread }) => thread === 'here').map(({ thread }) => thread)
     if (this.#fairest([...new Set<Thread>(['there', ...others])]) !== 'there') return false
     this.#queue.shift()!.hold(place)
+    this.#dropNeedless()
+    return true
+  }
+
+  /** Its callers may have been served by what another ask has brought, or by each other: then asks in the line are nobody's. */
+  #dropNeedless(): void {
     const waiting = this.#line.filter(ask => this.#asks.includes(ask))
     for (const ask of waiting.slice(this.#queue.length)) {
       remove(this.#asks, ask)
       remove(this.#line, ask)
     }
-    return true
   }
 
   get #served(): number {
