@@ -28,6 +28,8 @@ export class FastLane {
   readonly #session: number
   readonly #policy: LanePolicy
   #handOvers = 0
+  /** By slot: its word when this thread last put it back. It is still that if nobody has had it since: a loan raises the number in it. */
+  readonly #left: number[] = []
   /** True where this thread looks at a connection before it lends it: then it needs no ping. */
   peeks = false
 
@@ -83,7 +85,9 @@ export class FastLane {
     if (table.word(slot) !== wordOfLease(lease)) return 'ended'
     if (table.has(tableFlag.overflowing) || !this.#mayReturn(slot)) return 'slow'
     table.stampReturn(slot)
-    if (table.step(slot, wordOfLease(lease), 'idle') === -1) return 'ended'
+    const idle = table.step(slot, wordOfLease(lease), 'idle')
+    if (idle === -1) return 'ended'
+    this.#left[slot] = idle
     // Idle first, then who waits: the coordinator does it the other way round, so one of the two sees the other. The same
     // holds for a `dispose()`, which marks first and then closes what is idle.
     return anyoneWaits(table) || table.isMarked(slot, slotFlag.retiring) ? 'awaited' : 'home'
@@ -106,14 +110,24 @@ export class FastLane {
     return (this.#table.flags & quick) === tableFlag.fastCheckin && !this.#table.isMarked(slot, needsCoordinator)
   }
 
+  /**
+   * What this thread was the last to hold comes first, in the pool's order: it is wired up here and nowhere else, and a
+   * connection that goes from thread to thread wakes the one that has left it.
+   */
   #nextIdle(): number {
     const table = this.#table
     const { useLifo } = this.#policy
     let next = -1
+    let isNextOurs = false
     for (let slot = 0, slots = table.capacity; slot < slots; slot++) {
-      if (!isIdle(table.word(slot)) || !this.#isFresh(slot)) continue
-      if (next === -1) next = slot
-      else if (table.compareReturns(slot, next) > 0 === useLifo) next = slot
+      const word = table.word(slot)
+      if (!isIdle(word) || !this.#isFresh(slot)) continue
+      const isOurs = word === this.#left[slot]
+      const isBetter =
+        next === -1 || (isOurs === isNextOurs ? table.compareReturns(slot, next) > 0 === useLifo : isOurs)
+      if (!isBetter) continue
+      next = slot
+      isNextOurs = isOurs
     }
     return next
   }
