@@ -250,8 +250,10 @@ export class SlotTable {
     return (Atomics.add(this.#words, counter, 1) + 1) | 0
   }
 
+  /** Where a slot's row begins. Not measured by `capacity`: that is an atomic load more for each access. */
   #row(slot: number): number {
-    if (!(slot >= 0 && slot < this.capacity)) throw bug(`no slot ${slot} in a table of ${this.capacity}`)
-    return firstRow + slot * rowWords
+    const at = firstRow + slot * rowWords
+    if (!(slot >= 0 && at < this.#words.length)) throw bug(`no slot ${slot}`)
+    return at
   }
 }
