@@ -37,10 +37,10 @@ export class Deadlines {
   #timer: NodeJS.Timeout | undefined
   #timerAt = Number.POSITIVE_INFINITY
 
-  /** Calls `expire` once, `ms` milliseconds from now, unless cancelled first. */
-  arm(ms: number, expire: () => void): Deadline {
+  /** Calls `expire` once, `ms` milliseconds from `now`, unless cancelled first. */
+  arm(ms: number, expire: () => void, now: number = monotonicMs()): Deadline {
     const queue = this.#queueOf(ms)
-    const entry = new Entry(this, ms, monotonicMs() + ms, expire)
+    const entry = new Entry(this, ms, now + ms, expire)
     queue.add(entry)
     this.#count++
     this.#schedule(entry.at)

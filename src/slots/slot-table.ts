@@ -1,7 +1,7 @@
 import { bug } from '../base/errors.ts'
 import { header, headerWords, layoutVersion, row, rowWords, slotFlag, tableFlag } from './layout.ts'
 import { SessionRows, sessionWords } from './session-rows.ts'
-import { isLeased, nextWord, type SlotState, sessionOf, stateOf } from './state.ts'
+import { isLeased, isTaken, nextWord, type SlotState, sessionOf, stateOf } from './state.ts'
 
 /** A table without a fixed size reserves address space for this many slots, and uses memory as it grows. */
 const growthLimit = 65_536
@@ -222,8 +222,9 @@ export class SlotTable {
 
   /** Slots whose places are taken: neither free nor idle. */
   get inUse(): number {
-    const { empty, idle } = this.counts()
-    return this.capacity - empty - idle
+    let inUse = 0
+    for (let slot = 0, slots = this.capacity; slot < slots; slot++) if (isTaken(this.word(slot))) inUse++
+    return inUse
   }
 
   /** True when the coordinator could have a connection to give, though no thread can take one: it is not in anybody's hands. */
