@@ -27,8 +27,8 @@ export type WireRows = readonly [
   buffers: readonly Uint8Array[] | undefined,
 ]
 
-/** With fewer rows than that, plain cloning is as fast: measured with three columns. */
-const fewRows = 16
+/** With fewer rows and fewer columns than that, plain cloning is as fast: one row of 1, 3, 8 columns takes 6, 13, 17 µs so, and 7, 9, 8 µs in parts. */
+const few = { rows: 16, columns: 3 } as const
 
 /** So many shapes are remembered, on both sides; then it begins anew. */
 const mostShapes = 256
@@ -39,10 +39,12 @@ const mostShapes = 256
  */
 export class RowEncoder {
   readonly #shapes = new Map<string, number>()
+  /** The shape of the last result: the next one is often like it, and to compare is quicker than to look up. */
+  #last: { readonly shape: Shape; readonly number: number } | undefined
 
   /** Undefined: these rows are few, or not all alike, or hold what only the serializer can judge. */
   encode({ head, fields, rows }: RowSet): WireRows | undefined {
-    if (rows.length < fewRows) return undefined
+    if (rows.length < few.rows && fields.length < few.columns) return undefined
     const names = namesOf(rows)
     if (names === 'unlike') return undefined
     const width = names ? names.length : (rows[0] as unknown[]).length
@@ -50,18 +52,30 @@ export class RowEncoder {
     if (flat === undefined) return undefined
     const { value, buffers, nature } = toWireValue(flat)
     if (nature !== 'plain') return undefined
+    const [shape, newShape] = this.#shapeOf(fields, names, width)
+    return [head, shape, newShape, rows.length, value as readonly unknown[], buffers]
+  }
+
+  /** The shape's number, and the shape where the far side has not got it yet. */
+  #shapeOf(
+    fields: readonly object[],
+    names: readonly string[] | undefined,
+    width: number,
+  ): readonly [number, Shape | undefined] {
+    if (this.#last && isLike(this.#last.shape, fields, names, width)) return [this.#last.number, undefined]
     const key = keyOf(fields, names, width)
     const known = this.#shapes.get(key)
-    const shape = known ?? this.#remember(key)
-    const newShape = known === undefined ? { fields: fields.map(field => ({ ...field })), names, width } : undefined
-    return [head, shape, newShape, rows.length, value as readonly unknown[], buffers]
+    const shape = { fields: fields.map(field => ({ ...field })), names, width }
+    const number = known ?? this.#remember(key)
+    this.#last = { shape, number }
+    return [number, known === undefined ? shape : undefined]
   }
 
   #remember(key: string): number {
     if (this.#shapes.size === mostShapes) this.#shapes.clear()
-    const shape = this.#shapes.size
-    this.#shapes.set(key, shape)
-    return shape
+    const number = this.#shapes.size
+    this.#shapes.set(key, number)
+    return number
   }
 }
 
@@ -124,6 +138,21 @@ function flattenArrays(rows: readonly unknown[], width: number): unknown[] | und
 
 function isRecord(row: unknown): row is Record<string, unknown> {
   return typeof row === 'object' && row !== null && Object.getPrototypeOf(row) === Object.prototype
+}
+
+function isLike(shape: Shape, fields: readonly object[], names: readonly string[] | undefined, width: number): boolean {
+  if (shape.width !== width || shape.fields.length !== fields.length) return false
+  if ((shape.names === undefined) !== (names === undefined)) return false
+  if (names?.some((name, at) => name !== shape.names![at])) return false
+  return fields.every((field, at) => isAlike(shape.fields[at] as Facts, field as Facts))
+}
+
+type Facts = Readonly<Record<string, unknown>>
+
+function isAlike(a: Facts, b: Facts): boolean {
+  for (const fact in a) if (a[fact] !== b[fact]) return false
+  for (const fact in b) if (!(fact in a)) return false
+  return true
 }
 
 function keyOf(fields: readonly object[], names: readonly string[] | undefined, width: number): string {

@@ -104,6 +104,28 @@ describe('a result of many rows that travels in parts', () => {
     }
   })
 
+  it('is taken apart from three columns on, however few its rows', () => {
+    const [encoder, decoder] = [new RowEncoder(), new RowDecoder()]
+    const names = ['a', 'b', 'c']
+    const set = result(names, [{ a: 1, b: null, c: 'x' }])
+    for (let i = 0; i < 3; i++) expect(trip(set, encoder, decoder)).toEqual(whole(set))
+    expect(encoder.encode(set)![2]).toBeUndefined()
+    expect(encoder.encode(result(['a', 'b'], [{ a: 1, b: 2 }]))).toBeUndefined()
+    expect(encoder.encode(result(names, []))).toBeUndefined()
+  })
+
+  it('is told apart from the one before it by every fact of its fields', () => {
+    const [encoder, decoder] = [new RowEncoder(), new RowDecoder()]
+    const rows = [{ a: 1, b: 2, c: 3 }]
+    const set = result(['a', 'b', 'c'], rows)
+    const another = { ...set, fields: set.fields.map((field, at) => (at === 2 ? { ...field, dataTypeID: 25 } : field)) }
+    const more = { ...set, fields: set.fields.map((field, at) => (at === 1 ? { ...field, extra: 1 } : field)) }
+    const inArrays = { ...set, rows: [[1, 2, 3]] }
+    for (const each of [set, another, set, more, set, inArrays, set]) {
+      expect(trip(each, encoder, decoder)).toEqual(whole(each))
+    }
+  })
+
   it.each([
     ['few rows', many(a => ({ a }), 15)],
     ['rows of different columns', many(i => (i === 7 ? { a: 1, b: 2 } : { a: 1 }))],
