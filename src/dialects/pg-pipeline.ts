@@ -1,4 +1,6 @@
 import type { Outcome, Pipeline } from './dialect.ts'
+import { PgQuery } from './pg-query.ts'
+import type { PgStatement } from './pg-statement.ts'
 
 /** What pipelining needs of a `pg.Client`; pg keeps most of it without declaring it, so each member says what for. */
 export interface PipelinedClient {
@@ -9,7 +11,7 @@ export interface PipelinedClient {
   pipeline: boolean
   /** False once the socket has failed: then nothing is sent, and no answer comes. */
   readonly _queryable: boolean
-  query(config: object, values: undefined, callback: (error: unknown, result: unknown) => void): unknown
+  query(query: object): unknown
   on(event: 'error', listener: () => void): unknown
   off(event: 'error', listener: () => void): unknown
   readonly connection: {
@@ -19,12 +21,6 @@ export interface PipelinedClient {
   }
 }
 
-interface Entry {
-  readonly done: Outcome
-  /** What the driver has said; the server is ready for what follows only a message later. */
-  told: { readonly error: unknown } | { readonly result: unknown } | undefined
-}
-
 /**
  * Statements in flight on one client in its mode `pipeline`. Each ends with a Sync of its own, so each is its own transaction,
  * one that fails fails alone, and each is answered by one ReadyForQuery, in the order of sending: that is what ends it here.
@@ -32,7 +28,8 @@ interface Entry {
  */
 export class PgPipeline implements Pipeline {
   readonly #client: PipelinedClient
-  readonly #inFlight: Entry[] = []
+  /** In the order of sending. */
+  readonly #inFlight = new Set<PgQuery>()
   #isLost: boolean
   #isCorked = false
 
@@ -45,14 +42,11 @@ export class PgPipeline implements Pipeline {
     client.connection.on('readyForQuery', this.#ready)
   }
 
-  send([config]: readonly [object], done: Outcome): void {
-    const entry: Entry = { done, told: undefined }
+  send([statement]: readonly unknown[], done: Outcome): void {
+    const query = new PgQuery(statement as PgStatement, done, this.#told)
     this.#cork()
-    this.#client.query(config, undefined, (error, result) => {
-      entry.told ??= error ? { error } : { result }
-      if (this.#isLost) this.#end(entry)
-    })
-    this.#inFlight.push(entry)
+    this.#inFlight.add(query)
+    this.#client.query(query)
   }
 
   end(): void {
@@ -63,22 +57,24 @@ export class PgPipeline implements Pipeline {
     client.connection.off('readyForQuery', this.#ready)
   }
 
+  /** The driver has told how one has ended, before or after the server is ready for the next. */
+  readonly #told = (query: PgQuery): void => {
+    if (this.#isLost) this.#end(query)
+  }
+
   readonly #ready = (): void => {
-    const [first] = this.#inFlight
-    if (first?.told) this.#end(first)
+    for (const first of this.#inFlight) return this.#end(first)
   }
 
   /** No answer will come any more. The driver tells every statement that has none; those that wait for their ReadyForQuery are at their end. */
   readonly #lost = (): void => {
     this.#isLost = true
-    for (const entry of this.#inFlight.filter(({ told }) => told)) this.#end(entry)
+    for (const query of this.#inFlight) this.#end(query)
   }
 
-  #end(entry: Entry): void {
-    const { done, told } = entry
-    const at = this.#inFlight.indexOf(entry)
-    if (at === -1 || told === undefined) return
-    this.#inFlight.splice(at, 1)
+  #end(query: PgQuery): void {
+    const { done, told } = query
+    if (told === undefined || !this.#inFlight.delete(query)) return
     if ('error' in told) done.reject(told.error)
     else done.resolve(told.result)
   }

@@ -60,7 +60,9 @@ export class StatementDispatch implements StatementPlace, StatementLeaseOwner, S
 
   /** The caller of a statement that waits has left. */
   left(statement: Statement): void {
-    if (this.#quick.delete(statement) || this.#slow.delete(statement)) this.#withdraw()
+    if (!this.#quick.delete(statement) && !this.#slow.delete(statement)) return
+    this.#withdraw()
+    this.#source.waiting(this.waiting)
   }
 
   /** Takes out all that wait: they go another way. */
@@ -121,6 +123,7 @@ export class StatementDispatch implements StatementPlace, StatementLeaseOwner, S
     }
     this.#askFor(this.#slow.size + Math.ceil(this.#quick.size / this.#pace.depth))
     this.#withdraw()
+    this.#source.waiting(this.waiting)
   }
 
   /** The lease with the fewest in flight, of those that may take one more. */
