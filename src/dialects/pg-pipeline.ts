@@ -1,4 +1,5 @@
 import type { Outcome, Pipeline } from './dialect.ts'
+import { PgGroup } from './pg-group.ts'
 import { PgQuery } from './pg-query.ts'
 import type { PgStatement } from './pg-statement.ts'
 
@@ -11,13 +12,17 @@ export interface PipelinedClient {
   pipeline: boolean
   /** False once the socket has failed: then nothing is sent, and no answer comes. */
   readonly _queryable: boolean
+  /** What is being answered. */
+  readonly _activeQuery: object | null
+  /** Results come in the binary format: each has to be asked for so. */
+  readonly binary: boolean
   query(query: object): unknown
   on(event: 'error', listener: () => void): unknown
   off(event: 'error', listener: () => void): unknown
   readonly connection: {
     readonly stream: { cork(): void; uncork(): void }
-    on(event: 'readyForQuery' | 'end', listener: () => void): unknown
-    off(event: 'readyForQuery' | 'end', listener: () => void): unknown
+    on(event: 'readyForQuery' | 'bindComplete' | 'end', listener: () => void): unknown
+    off(event: 'readyForQuery' | 'bindComplete' | 'end', listener: () => void): unknown
   }
 }
 
@@ -30,8 +35,9 @@ export class PgPipeline implements Pipeline {
   readonly #client: PipelinedClient
   /** In the order of sending. */
   readonly #inFlight = new Set<PgQuery>()
+  /** Asked for in this turn of the event loop, and not written yet. */
+  #unsent: PgQuery[] = []
   #isLost: boolean
-  #isCorked = false
 
   constructor(client: PipelinedClient) {
     this.#client = client
@@ -39,14 +45,12 @@ export class PgPipeline implements Pipeline {
     client.pipeline = true
     client.on('error', this.#lost)
     client.connection.on('end', this.#lost)
+    client.connection.on('bindComplete', this.#bound)
     client.connection.on('readyForQuery', this.#ready)
   }
 
   send([statement]: readonly unknown[], done: Outcome): void {
-    const query = new PgQuery(statement as PgStatement, done, this.#told)
-    this.#cork()
-    this.#inFlight.add(query)
-    this.#client.query(query)
+    this.#add(new PgQuery(statement as PgStatement, done, this.#told))
   }
 
   end(): void {
@@ -54,6 +58,7 @@ export class PgPipeline implements Pipeline {
     client.pipeline = false
     client.off('error', this.#lost)
     client.connection.off('end', this.#lost)
+    client.connection.off('bindComplete', this.#bound)
     client.connection.off('readyForQuery', this.#ready)
   }
 
@@ -72,22 +77,43 @@ export class PgPipeline implements Pipeline {
     for (const query of this.#inFlight) this.#end(query)
   }
 
+  readonly #bound = (): void => {
+    const { _activeQuery: query } = this.#client
+    if (query instanceof PgQuery) query.isBound = true
+  }
+
   #end(query: PgQuery): void {
-    const { done, told } = query
+    const { done, told, group } = query
     if (told === undefined || !this.#inFlight.delete(query)) return
-    if ('error' in told) done.reject(told.error)
-    else done.resolve(told.result)
+    const hasFailed = 'error' in told
+    group?.ended(query, hasFailed)
+    if (!hasFailed) done.resolve(told.result)
+    else if (PgGroup.isToBlame(query, told.error) && !this.#isLost) this.#repeat(query)
+    else done.reject(told.error)
+  }
+
+  /** By itself this time. */
+  #repeat({ statement, done }: PgQuery): void {
+    const query = new PgQuery(statement, done, this.#told)
+    this.#inFlight.add(query)
+    this.#client.query(query)
   }
 
   /** All statements of one turn of the event loop leave in one write, from whatever threads: a write costs as much as a statement. */
-  #cork(): void {
-    if (this.#isCorked) return
-    this.#isCorked = true
-    const { stream } = this.#client.connection
+  #add(query: PgQuery): void {
+    this.#inFlight.add(query)
+    this.#unsent.push(query)
+    if (this.#unsent.length === 1) setImmediate(this.#send)
+  }
+
+  readonly #send = (): void => {
+    const client = this.#client
+    const queries = this.#unsent
+    this.#unsent = []
+    if (!client.binary) PgGroup.form(client, queries)
+    const { stream } = client.connection
     stream.cork()
-    setImmediate(() => {
-      this.#isCorked = false
-      stream.uncork()
-    })
+    for (const query of queries) client.query(query)
+    stream.uncork()
   }
 }

@@ -25,9 +25,9 @@ export class PoolSource<C extends object> implements StatementSource {
     return false
   }
 
-  hasAll(held: number): boolean {
+  mayAsk(held: number): boolean {
     const { poolSize, maxOverflow } = this.#pool.settings
-    return maxOverflow >= 0 && held >= poolSize + maxOverflow
+    return maxOverflow < 0 || held < poolSize + maxOverflow
   }
 
   othersWait(inLine: number): boolean {

@@ -240,6 +240,12 @@ export class SlotTable {
     return this.capacity - empty - idle
   }
 
+  /** True when a connection could be opened. */
+  get isAnyEmpty(): boolean {
+    for (let slot = 0, slots = this.capacity; slot < slots; slot++) if (this.state(slot) === 'empty') return true
+    return false
+  }
+
   /** True when the coordinator could have a connection to give, though no thread can take one: it is not in anybody's hands. */
   get isAnyUnheld(): boolean {
     for (let slot = 0, slots = this.capacity; slot < slots; slot++) {

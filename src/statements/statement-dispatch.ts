@@ -1,7 +1,7 @@
 import { turnMs } from '../base/clock.ts'
 import { type Deadline, deadlines } from '../base/deadlines.ts'
 import type { TimeoutError } from '../base/errors.ts'
-import { Pace } from './pace.ts'
+import { Pace, slowMs } from './pace.ts'
 import type { Statement, StatementPlace } from './statement.ts'
 import { StatementLease, type StatementLeaseOwner } from './statement-lease.ts'
 import type { StatementLine } from './statement-line.ts'
@@ -32,6 +32,7 @@ export class StatementDispatch implements StatementPlace, StatementLeaseOwner, S
   /** Where both kinds wait they take turns. */
   #turn: 'quick' | 'slow' = 'quick'
   #holdOff: Deadline | undefined
+  #look: Deadline | undefined
 
   constructor(source: StatementSource) {
     this.#source = source
@@ -44,7 +45,13 @@ export class StatementDispatch implements StatementPlace, StatementLeaseOwner, S
 
   /** Sends a statement, at once or when it is its turn. */
   add(statement: Statement): void {
-    const queue = this.#pace.isSlow(statement.text) ? this.#slow : this.#quick
+    const isSlow = this.#pace.isSlow(statement.text)
+    // As nobody waits, and nothing is idle, it can only go behind others.
+    if (!isSlow && this.#waiting === 0 && !this.#source.isAnyIdle(this.#leases.size)) {
+      const lease = this.#leastBusy()
+      if (lease) return lease.send(statement, 'among others')
+    }
+    const queue = isSlow ? this.#slow : this.#quick
     queue.add(statement)
     this.#serve()
     if (!statement.isWaiting) return
@@ -123,7 +130,18 @@ export class StatementDispatch implements StatementPlace, StatementLeaseOwner, S
     }
     this.#askFor(this.#slow.size + Math.ceil(this.#quick.size / this.#pace.depth))
     this.#withdraw()
+    this.#lookAgain()
     this.#source.waiting(this.waiting)
+  }
+
+  /** What is in flight may be silent from now on, and then nothing else makes this look at what waits. */
+  #lookAgain(): void {
+    const mayBeLeft = this.#waiting > 0 && this.#asks.size === 0 && this.#holdOff === undefined
+    if (!mayBeLeft || this.#look !== undefined || !this.#source.mayAsk(this.#leases.size, true)) return
+    this.#look = deadlines.arm(slowMs, () => {
+      this.#look = undefined
+      this.#serve()
+    })
   }
 
   /** The lease with the fewest in flight, of those that may take one more. */
@@ -145,8 +163,18 @@ export class StatementDispatch implements StatementPlace, StatementLeaseOwner, S
     this.#sendNext(lease)
     const { depth } = this.#pace
     const now = turnMs()
-    while (this.#quick.size > 0 && lease.mayTake(depth, now)) lease.send(this.#quick.take()!, 'among others')
+    while (lease.mayTake(depth, now)) {
+      const statement = this.#quick.take() ?? this.#takeQuickened()
+      if (statement === undefined) break
+      lease.send(statement, 'among others')
+    }
     return true
+  }
+
+  /** One that has waited as slow, and whose text was quick since. */
+  #takeQuickened(): Statement | undefined {
+    const { first } = this.#slow
+    return first === undefined || this.#pace.isSlow(first.text) ? undefined : this.#slow.take()
   }
 
   #sendNext(lease: StatementLease): void {
@@ -162,7 +190,7 @@ export class StatementDispatch implements StatementPlace, StatementLeaseOwner, S
    */
   #askFor(wanted: number): void {
     const most = this.#holdOff ? 0 : Math.min(wanted, Math.max(1, this.#leases.size))
-    while (this.#asks.size < most && this.#waiting > 0 && this.#inLine === 0 && !this.#hasAll) {
+    while (this.#asks.size < most && this.#waiting > 0 && this.#inLine === 0 && this.#mayAsk) {
       const lease = this.#ask()
       if (lease) this.#fill(lease)
     }
@@ -212,6 +240,8 @@ export class StatementDispatch implements StatementPlace, StatementLeaseOwner, S
     if (this.#waiting > 0) return
     this.#holdOff?.cancel()
     this.#holdOff = undefined
+    this.#look?.cancel()
+    this.#look = undefined
     const asks = [...this.#asks.keys()]
     this.#asks.clear()
     for (const ask of asks) ask.withdraw()
@@ -237,7 +267,14 @@ export class StatementDispatch implements StatementPlace, StatementLeaseOwner, S
     return this.#slow.size > 0 && this.#asks.size === this.#inLine
   }
 
-  get #hasAll(): boolean {
-    return this.#source.hasAll(this.#leases.size)
+  get #mayAsk(): boolean {
+    return this.#source.mayAsk(this.#leases.size, this.#isStuck)
+  }
+
+  get #isStuck(): boolean {
+    if (this.#slow.size > 0) return true
+    const now = turnMs()
+    for (const lease of this.#leases) if (!lease.isStuck(now)) return false
+    return true
   }
 }

@@ -43,6 +43,11 @@ export class StatementLease implements StatementPlace {
     return this.#line.isPipelined && !this.#line.isSpent
   }
 
+  /** True when what is in flight has been silent for so long, or is known to be slow: it will not soon be free. */
+  isStuck(now: number): boolean {
+    return this.#state !== 'open' || now - this.#heardAt >= slowMs
+  }
+
   /** True when one more may be put behind what is in flight. */
   mayTake(depth: number, now: number): boolean {
     if (this.#state !== 'open' || this.#line.isSpent) return false

@@ -20,8 +20,11 @@ export interface StatementAsker {
 export interface StatementSource {
   /** True when a connection is idle that a borrower may have who holds so many already. */
   isAnyIdle(held: number): boolean
-  /** True when there are no more than those that it holds. */
-  hasAll(held: number): boolean
+  /**
+   * True when it is of use to stand in line for one more. `isStuck`: none that it holds will soon be free; else it looks at what is
+   * idle again and again, and need not make others wait for it.
+   */
+  mayAsk(held: number, isStuck: boolean): boolean
   /**
    * True when somebody else waits with a better claim to a connection: a caller of `connect()` in this thread, or a thread that holds
    * fewer. So many asks stand in line that are the statements' own.

@@ -46,9 +46,11 @@ export class LaneSource implements StatementSource {
     return this.#wire.lessee.mayClaim(unwantedAt(held))
   }
 
-  hasAll(held: number): boolean {
-    const { limit } = this.#wire.welcome
-    return limit !== null && held >= limit
+  /** Where there are no more connections to open, others have them: what they drain is about to be used by them again. */
+  mayAsk(held: number, isStuck: boolean): boolean {
+    const { table, welcome } = this.#wire
+    if (welcome.limit === null || held === 0) return true
+    return held < welcome.limit && (isStuck || table.isAnyEmpty)
   }
 
   othersWait(inLine: number): boolean {
