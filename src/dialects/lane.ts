@@ -35,8 +35,8 @@ export interface Lane<C extends object = object> {
   /** Asks the server to stop what the session runs; settles when the server has taken note. */
   cancel(): Promise<void>
   cursor(args: readonly unknown[]): Promise<BatchReader>
-  /** Begins to send statements without awaiting their answers; see `Dialect`. */
-  pipeline(): Pipeline
+  /** Begins to send statements without awaiting their answers, as in `Dialect`; as long as any is under way `holder` lives. */
+  pipeline(holder: object): Pipeline
   /** Closes this thread's descriptor; the session lives on in the others. */
   close(): void
 }

@@ -122,8 +122,8 @@ class PgLane implements Lane<Client> {
     return readPgCursor(this.connection, args)
   }
 
-  pipeline(): Pipeline {
-    return new PgPipeline(this.connection as unknown as PipelinedClient)
+  pipeline(holder: object): Pipeline {
+    return new PgPipeline(this.connection as unknown as PipelinedClient, () => this.begin(holder))
   }
 
   close(): void {

@@ -1,3 +1,4 @@
+import { ignore } from '../base/maybe-async.ts'
 import type { Outcome, Pipeline } from './dialect.ts'
 import { PgGroup } from './pg-group.ts'
 import { PgQuery } from './pg-query.ts'
@@ -33,14 +34,17 @@ export interface PipelinedClient {
  */
 export class PgPipeline implements Pipeline {
   readonly #client: PipelinedClient
+  readonly #begin: () => void
   /** In the order of sending. */
   readonly #inFlight = new Set<PgQuery>()
   /** Asked for in this turn of the event loop, and not written yet. */
   #unsent: PgQuery[] = []
   #isLost: boolean
 
-  constructor(client: PipelinedClient) {
+  /** `begin`: told before anything is written. */
+  constructor(client: PipelinedClient, begin: () => void = ignore) {
     this.#client = client
+    this.#begin = begin
     this.#isLost = !client._queryable
     client.pipeline = true
     client.on('error', this.#lost)
@@ -96,6 +100,7 @@ export class PgPipeline implements Pipeline {
   #repeat({ statement, done }: PgQuery): void {
     const query = new PgQuery(statement, done, this.#told)
     this.#inFlight.add(query)
+    this.#begin()
     this.#client.query(query)
   }
 
@@ -110,6 +115,7 @@ export class PgPipeline implements Pipeline {
     const client = this.#client
     const queries = this.#unsent
     this.#unsent = []
+    this.#begin()
     if (!client.binary) PgGroup.form(client, queries)
     const { stream } = client.connection
     stream.cork()

@@ -67,16 +67,14 @@ export class StatementDispatch implements StatementPlace, StatementLeaseOwner, S
 
   /** The caller of a statement that waits has left. */
   left(statement: Statement): void {
-    if (!this.#quick.delete(statement) && !this.#slow.delete(statement)) return
-    this.#withdraw()
-    this.#source.waiting(this.waiting)
+    if (this.#quick.delete(statement) || this.#slow.delete(statement)) this.#settle()
   }
 
   /** Takes out all that wait: they go another way. */
   takeWaiting(): Statement[] {
     const taken: Statement[] = []
     for (const queue of [this.#quick, this.#slow]) while (queue.size > 0) taken.push(queue.take()!)
-    this.#withdraw()
+    this.#settle()
     return taken
   }
 
@@ -96,7 +94,7 @@ export class StatementDispatch implements StatementPlace, StatementLeaseOwner, S
       if (this.#waiting > 0) this.#serve()
       return
     }
-    if (lease.isReusable && !this.#othersWait && this.#fill(lease)) return
+    if (lease.isReusable && !this.#othersWait && this.#fill(lease)) return this.#settle()
     this.#leases.delete(lease)
     lease.end()
     this.#gone()
@@ -129,6 +127,11 @@ export class StatementDispatch implements StatementPlace, StatementLeaseOwner, S
       lease.send(this.#quick.take()!, 'among others')
     }
     this.#askFor(this.#slow.size + Math.ceil(this.#quick.size / this.#pace.depth))
+    this.#settle()
+  }
+
+  /** Fewer wait, or more: what is asked for, and what is said of it, is to be as they are. */
+  #settle(): void {
     this.#withdraw()
     this.#lookAgain()
     this.#source.waiting(this.waiting)

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { turnMs } from '../base/clock.ts'
 import { TimeoutError } from '../base/errors.ts'
 import { ignore } from '../base/maybe-async.ts'
@@ -29,7 +30,7 @@ export class LaneLine implements StatementLine {
     this.#slot = slotOfLease(lease)
     this.#loan = new DirectLease(wire, lease, undefined, lane)
     this.#lane = lane
-    this.#pipeline = lane.pipeline()
+    this.#pipeline = lane.pipeline(this.#loan)
     this.stop = () => this.#stop()
   }
 
@@ -40,7 +41,6 @@ export class LaneLine implements StatementLine {
   }
 
   send(args: readonly unknown[], done: Outcome): void {
-    this.#lane.begin(this.#loan)
     this.#pipeline.send(args, done)
   }
 
@@ -58,7 +58,9 @@ export class LaneLine implements StatementLine {
     if (ended instanceof Promise) ended.catch(ignore)
   }
 
-  #stop(): Promise<void> {
+  /** Only what has been written can be stopped: what was asked for in this turn is written at its end. */
+  async #stop(): Promise<void> {
+    await setImmediate()
     const { closeTimeoutMs: timeoutMs } = this.#wire.welcome
     return stop(this.#lane, timeoutMs, () => {
       return new TimeoutError(`No answer to a cancel within ${timeoutMs} ms.`, { phase: 'close', timeoutMs })

@@ -71,7 +71,7 @@ export class Lessee {
     return this.#waiters.size
   }
 
-  /** So many more wait in this thread, for whom somebody else stands in the queue. */
+  /** So many more wait in this thread who do not stand in the queue. */
   alsoWait(count: number): void {
     this.#alsoWaiting = count
     this.#counted()
@@ -242,7 +242,7 @@ export class Lessee {
 
   #counted(): void {
     const { size } = this.#waiters
-    this.#table.sessions.setWaiting(this.#welcome.session, size && size + this.#alsoWaiting)
+    this.#table.sessions.setWaiting(this.#welcome.session, size + this.#alsoWaiting)
     if (size <= 1) this.#caller.keepAlive('waiters', size > 0)
   }
 
