@@ -48,11 +48,13 @@ export class PgGroup {
     this.#unclosed = unclosed
   }
 
-  /** Finds those of a write that can be parsed together. */
+  /** Finds those of a write that can be parsed together. The first closes what is left of earlier groups. */
   static form(client: object, queries: readonly PgQuery[]): void {
-    if (queries.length < 2 || areNamesLost) return
     const names = unclosed.get(client) ?? new Set<string>()
     unclosed.set(client, names)
+    queries[0]!.closes = [...names]
+    names.clear()
+    if (queries.length < 2 || areNamesLost) return
     const open = new Map<object, PgGroup>()
     for (const query of queries) {
       const group = open.get(query.text) ?? new PgGroup(names)
@@ -76,8 +78,6 @@ export class PgGroup {
   write(query: PgQuery, connection: PgWriter): void {
     const { stream } = connection
     if (query === this.members[0]) {
-      for (const name of this.#unclosed) stream.write(aboutStatement('C', name))
-      this.#unclosed.clear()
       stream.write(parseMessage(this.name, query.text.parseTail))
       stream.write(aboutStatement('D', this.name))
     }

@@ -2,7 +2,7 @@ import pgModule from 'pg'
 import type { Outcome } from './dialect.ts'
 import type { PgGroup } from './pg-group.ts'
 import type { PgStatement } from './pg-statement.ts'
-import { type PgField, PgText } from './pg-text.ts'
+import { aboutStatement, type PgField, PgText } from './pg-text.ts'
 
 /** What a query of pg's writes to. */
 export interface PgWriter {
@@ -49,6 +49,8 @@ export class PgQuery {
   /** Those it shares one Parse with, and its Bind message for that. */
   group: PgGroup | undefined
   bind: Uint8Array | undefined
+  /** Names of earlier groups, to be closed before it runs. */
+  closes: readonly string[] = []
   /** The server has bound its values: from then on it may have run. */
   isBound = false
   /** What the driver has said; the server is ready for what follows only a message later. */
@@ -56,7 +58,7 @@ export class PgQuery {
   /** pg may put one of its own around it, for `query_timeout`. */
   callback: (error: unknown, result?: unknown) => void
   /** Set by the client, where it is configured so. */
-  readonly binary: boolean = false
+  binary = false
   readonly portal = ''
   readonly _result = new Result()
   readonly _results = this._result
@@ -76,6 +78,7 @@ export class PgQuery {
   submit(connection: PgWriter): null {
     const { stream } = connection
     if (!stream.writable) return null
+    for (const name of this.closes) stream.write(aboutStatement('C', name))
     if (this.group) this.group.write(this, connection)
     else {
       stream.write(this.text.parse)
