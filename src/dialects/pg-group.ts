@@ -17,12 +17,6 @@ const { Connection, utils } = pgModule as unknown as Undeclared
 const namespace = `fairypool_${randomBytes(5).toString('hex')}`
 let lastName = 0
 
-/**
- * So many executions the server plans each for its own values, as it does with an unnamed statement; then it may take to one plan
- * for all.
- */
-const mostMembers = 5
-
 /** Errors of who has not been bound yet that may be due to the name: the statement has not run, and runs again without. */
 const dueToName = new Set(['26000', '0A000', '08P01', '42P05'])
 
@@ -36,6 +30,7 @@ const unclosed = new WeakMap<object, Set<string>>()
  * Statements of one text that leave in one write: the server parses it once, and each is bound and run from that as a transaction of
  * its own. As none was asked for later than that write, each sees the text as it would have been parsed for itself: constants such as
  * `'now'`, tables that come and go. The name is used for nothing else, so that one that failed to be parsed can't be taken for another.
+ * After five of them the server may take to one plan for all values, as with any prepared statement (`plan_cache_mode`).
  */
 export class PgGroup {
   readonly name = `${namespace}_${(++lastName).toString(36)}`
@@ -58,9 +53,7 @@ export class PgGroup {
     const open = new Map<object, PgGroup>()
     for (const query of queries) {
       const group = open.get(query.text) ?? new PgGroup(names)
-      if (!group.#join(query)) continue
-      if (group.members.length === mostMembers) open.delete(query.text)
-      else open.set(query.text, group)
+      if (group.#join(query)) open.set(query.text, group)
     }
     for (const { members } of open.values()) if (members.length === 1) members[0]!.group = undefined
   }

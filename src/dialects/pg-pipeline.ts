@@ -1,3 +1,4 @@
+import { Fifo } from '../base/fifo.ts'
 import { ignore } from '../base/maybe-async.ts'
 import type { Outcome, Pipeline } from './dialect.ts'
 import { PgGroup } from './pg-group.ts'
@@ -36,7 +37,7 @@ export class PgPipeline implements Pipeline {
   readonly #client: PipelinedClient
   readonly #begin: () => void
   /** In the order of sending. */
-  readonly #inFlight = new Set<PgQuery>()
+  readonly #inFlight = new Fifo<PgQuery>()
   /** Asked for in this turn of the event loop, and not written yet. */
   #unsent: PgQuery[] = []
   #isLost: boolean
@@ -72,7 +73,8 @@ export class PgPipeline implements Pipeline {
   }
 
   readonly #ready = (): void => {
-    for (const first of this.#inFlight) return this.#end(first)
+    const { first } = this.#inFlight
+    if (first) this.#end(first)
   }
 
   /** No answer will come any more. The driver tells every statement that has none; those that wait for their ReadyForQuery are at their end. */

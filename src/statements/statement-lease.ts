@@ -1,5 +1,6 @@
 import { turnMs } from '../base/clock.ts'
 import { InvalidRequestError } from '../base/errors.ts'
+import { Fifo } from '../base/fifo.ts'
 import type { LoanEnd } from '../fairies/loan.ts'
 import { slowMs } from './pace.ts'
 import type { Statement, StatementPlace } from './statement.ts'
@@ -22,7 +23,7 @@ export interface StatementLeaseOwner {
 export class StatementLease implements StatementPlace {
   readonly #line: StatementLine
   readonly #owner: StatementLeaseOwner
-  readonly #inFlight = new Set<Statement>()
+  readonly #inFlight = new Fifo<Statement>()
   /** When the connection last answered, or got something to do while it had nothing. */
   #heardAt = 0
   /** `alone`: what is in flight is slow, and must have nothing behind it. `cancelling`: a cancel is under way, which must hit nothing else. */
@@ -68,7 +69,7 @@ export class StatementLease implements StatementPlace {
   /** The caller of a statement in flight has left. Cancelled at the server only where it can't hit another's. */
   left(statement: Statement): void {
     const { stop } = this.#line
-    const isAlone = this.#inFlight.size === 1 && this.#inFlight.has(statement)
+    const isAlone = this.#inFlight.size === 1 && this.#inFlight.first === statement
     if (!isAlone || stop === undefined || this.#state === 'cancelling' || this.#state === 'ended') return
     void this.#cancel(stop)
   }

@@ -1,9 +1,10 @@
+import { Fifo } from '../base/fifo.ts'
 import type { Statement } from './statement.ts'
 
 /** Statements that wait, by the threads they come from: the threads take turns, and within a thread it is first come, first served. */
 export class StatementQueue {
   /** In the order of their turns. None is empty. */
-  readonly #bySession = new Map<number, Set<Statement>>()
+  readonly #bySession = new Map<number, Fifo<Statement>>()
   #size = 0
 
   get size(): number {
@@ -13,7 +14,11 @@ export class StatementQueue {
   add(statement: Statement): void {
     const queue = this.#bySession.get(statement.borrower.session)
     if (queue) queue.add(statement)
-    else this.#bySession.set(statement.borrower.session, new Set([statement]))
+    else {
+      const begun = new Fifo<Statement>()
+      begun.add(statement)
+      this.#bySession.set(statement.borrower.session, begun)
+    }
     this.#size++
   }
 
@@ -29,7 +34,7 @@ export class StatementQueue {
 
   /** Whose turn it is. */
   get first(): Statement | undefined {
-    for (const queue of this.#bySession.values()) for (const statement of queue) return statement
+    for (const queue of this.#bySession.values()) return queue.first
     return undefined
   }
 

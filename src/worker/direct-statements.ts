@@ -11,6 +11,8 @@ import type { Lanes } from './lanes.ts'
 import { passOn } from './remote-statement.ts'
 import type { Wire } from './wire.ts'
 
+const none: readonly unknown[] = []
+
 /** `pool.query()` where this thread runs the driver itself (transport `direct`): over connections that it leases in shared memory. */
 export class DirectStatements {
   readonly #wire: Wire
@@ -36,7 +38,7 @@ export class DirectStatements {
   query(text: string, values: readonly unknown[] | undefined, options: QueryOptions | undefined): Promise<unknown> {
     return new Promise((resolve, reject) => {
       checkQuery(text, values, options)
-      const args = this.#prepare(text, values ?? [])
+      const args = this.#prepare(text, values ?? none)
       const whole = options && patienceWith(options, queryTimeout)
       if (whole?.gone) throw whole.gone.reason
       const wait = options && waitOf(options)

@@ -43,13 +43,13 @@ const names = async (): Promise<unknown> => {
 }
 
 describe('statements of one text that leave in one write', () => {
-  it('are parsed and described once, five at most, and leave no name behind', async () => {
+  it('are parsed and described once, and leave no name behind', async () => {
     const answers = await Promise.all([1, 2, 3, 4, 5, 6, 7].map(n => ask('select $1::int as n, $1::int * 2 as m', [n])))
     expect(answers).toEqual([1, 2, 3, 4, 5, 6, 7].map(n => [{ n, m: n * 2 }]))
     const first = 'PDBES'
     const next = 'BES'
     const last = 'BECS'
-    expect(written).toBe(`${first}${next.repeat(3)}${last}${first}${last}`)
+    expect(written).toBe(`${first}${next.repeat(5)}${last}`)
     expect(await names()).toBe(0)
   })
 
@@ -144,6 +144,7 @@ describe('statements of one text that leave in one write', () => {
     expect(await Promise.all([1, 2, 3].map(n => ask('select forget($1) as n', [n])))).toEqual(
       [1, 2, 3].map(n => [{ n }]),
     )
+    await ask('select 0')
     written = ''
     await Promise.all([ask('select 1'), ask('select 1')])
     expect(written).toBe('PBDESPBDES')
