@@ -1,5 +1,5 @@
 import type { Client, QueryResult } from 'pg'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import type * as Door from '../../src/index.ts'
 import type * as PgDoor from '../../src/pg.ts'
 import type { QueuePool } from '../../src/pool/queue-pool.ts'
@@ -17,7 +17,11 @@ type Rows = QueryResult<Record<string, unknown>>
 /** An advisory lock; while the observer holds it, whoever asks for it waits. */
 const key = 8
 const slow = `select pg_advisory_lock_shared(${key}), pg_advisory_unlock_shared(${key})`
-const lock = async (): Promise<void> => void (await own.view.query('select pg_advisory_lock($1)', [key]))
+/** Until it is let go, or the test is over, however that may go. */
+const lock = async (): Promise<void> => {
+  await own.view.query('select pg_advisory_lock($1)', [key])
+  onTestFinished(async () => void (await own.view.query('select pg_advisory_unlock_all()')))
+}
 const letGo = async (): Promise<void> => void (await own.view.query('select pg_advisory_unlock($1)', [key]))
 
 interface Busy {
@@ -58,7 +62,7 @@ describe.each(roads)('while a statement of a worker runs and another waits, over
     await own.view.terminate(pid)
     await letGo()
     const [first, second] = await ends
-    expect(first).toMatch(/terminat/)
+    expect(first).toMatch(/terminat|ECONNRESET/)
     expect(second).toMatch(/^answered \d+$/)
     expect(second).not.toBe(`answered ${pid}`)
     await eventually(() => pool.status()).toMatchObject({ checkedin: 1, checkedout: 0, waiting: 0 })
@@ -68,7 +72,7 @@ describe.each(roads)('while a statement of a worker runs and another waits, over
     const { pool, record, pid, ends } = await busy(road)
     await record.invalidate(new Error('suspicious'))
     const [first, second] = await ends
-    expect(first).toMatch(/Connection terminated/)
+    expect(first).toMatch(/Connection terminated|ECONNRESET/)
     expect(second).toMatch(/^answered \d+$/)
     expect(second).not.toBe(`answered ${pid}`)
     await letGo()
