@@ -1,3 +1,4 @@
+import { Chain, Link } from './chain.ts'
 import { monotonicMs } from './clock.ts'
 
 /** One armed deadline; `cancel()` it when what it bounds has settled. Cancelling twice is harmless. */
@@ -5,13 +6,14 @@ export interface Deadline {
   cancel(): void
 }
 
-class Entry implements Deadline {
+class Entry extends Link implements Deadline {
   readonly ms: number
   readonly at: number
   readonly expire: () => void
   readonly #owner: Deadlines
 
   constructor(owner: Deadlines, ms: number, at: number, expire: () => void) {
+    super()
     this.#owner = owner
     this.ms = ms
     this.at = at
@@ -25,21 +27,20 @@ class Entry implements Deadline {
 
 /**
  * All deadlines of one thread behind one timer. Deadlines of one length stand in one queue, in the order of their arrival,
- * which is the order of their expiry, so that arming and cancelling cost a Set entry and no timer (the layout of Node's own timer lists).
+ * which is the order of their expiry, so that arming and cancelling cost a few stores and no timer (the layout of Node's own timer lists).
  *
  * A deadline that stands keeps the process alive: somebody awaits it. When none stands, nothing does.
  */
 export class Deadlines {
-  readonly #queues = new Map<number, Set<Entry>>()
+  readonly #queues = new Map<number, Chain<Entry>>()
   #count = 0
   #timer: NodeJS.Timeout | undefined
   #timerAt = Number.POSITIVE_INFINITY
 
-  /** Calls `expire` once, `ms` milliseconds from now, unless cancelled first. */
-  arm(ms: number, expire: () => void): Deadline {
-    const queue = this.#queues.get(ms) ?? new Set<Entry>()
-    this.#queues.set(ms, queue)
-    const entry = new Entry(this, ms, monotonicMs() + ms, expire)
+  /** Calls `expire` once, `ms` milliseconds from `now`, unless cancelled first. */
+  arm(ms: number, expire: () => void, now: number = monotonicMs()): Deadline {
+    const queue = this.#queueOf(ms)
+    const entry = new Entry(this, ms, now + ms, expire)
     queue.add(entry)
     this.#count++
     this.#schedule(entry.at)
@@ -53,6 +54,15 @@ export class Deadlines {
     if (queue.size === 0 && this.#queues.size > 16) this.#queues.delete(entry.ms)
     this.#count--
     if (this.#count === 0) this.#timer?.unref()
+  }
+
+  #queueOf(ms: number): Chain<Entry> {
+    let queue = this.#queues.get(ms)
+    if (queue === undefined) {
+      queue = new Chain()
+      this.#queues.set(ms, queue)
+    }
+    return queue
   }
 
   #schedule(at: number): void {
@@ -73,14 +83,13 @@ export class Deadlines {
     const now = monotonicMs()
     let next = Number.POSITIVE_INFINITY
     for (const queue of this.#queues.values()) {
-      for (const entry of queue) {
-        if (entry.at > now) {
-          next = Math.min(next, entry.at)
-          break
-        }
-        this.remove(entry)
-        entry.expire()
+      let { first } = queue
+      // Any of them may cancel others, or arm new ones: whoever is first is asked for each time.
+      for (; first !== undefined && first.at <= now; first = queue.first) {
+        this.remove(first)
+        first.expire()
       }
+      if (first !== undefined) next = Math.min(next, first.at)
     }
     if (next !== Number.POSITIVE_INFINITY) this.#schedule(next)
   }

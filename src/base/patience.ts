@@ -95,7 +95,8 @@ export class Patience {
       this.#signal.addEventListener('abort', this.#onAbort, { once: true })
     }
     if (this.#at === Number.POSITIVE_INFINITY) return
-    this.#deadline = deadlines.arm(Math.max(0, Math.ceil(this.#at - monotonicMs())), () => this.#leave(this.#late()))
+    const now = monotonicMs()
+    this.#deadline = deadlines.arm(Math.max(0, Math.ceil(this.#at - now)), () => this.#leave(this.#late()), now)
   }
 
   #leave(reason: unknown): void {

@@ -1,4 +1,4 @@
-import { Fifo } from '../base/fifo.ts'
+import { Chain } from '../base/chain.ts'
 import { ignore } from '../base/maybe-async.ts'
 import type { Outcome, Pipeline } from './dialect.ts'
 import { PgGroup } from './pg-group.ts'
@@ -37,7 +37,7 @@ export class PgPipeline implements Pipeline {
   readonly #client: PipelinedClient
   readonly #begin: () => void
   /** In the order of sending. */
-  readonly #inFlight = new Fifo<PgQuery>()
+  readonly #inFlight = new Chain<PgQuery>()
   /** Asked for in this turn of the event loop, and not written yet. */
   #unsent: PgQuery[] = []
   #isLost: boolean

@@ -1,4 +1,5 @@
 import pgModule from 'pg'
+import { Link } from '../base/chain.ts'
 import type { Outcome } from './dialect.ts'
 import type { PgGroup } from './pg-group.ts'
 import type { PgStatement } from './pg-statement.ts'
@@ -41,7 +42,7 @@ export type Told = { readonly error: unknown } | { readonly result: unknown }
  * One statement as a query of pg's own, for its mode `pipeline`: pg refuses any other class there. It leaves out what costs as much
  * as the statement and nobody uses here: a copy of the configuration, the events, messages made anew that are always the same.
  */
-export class PgQuery {
+export class PgQuery extends Link {
   readonly statement: PgStatement
   readonly done: Outcome
   readonly text: PgText
@@ -65,6 +66,7 @@ export class PgQuery {
   _canceledDueToError: unknown = false
 
   constructor(statement: PgStatement, done: Outcome, told: (query: PgQuery) => void) {
+    super()
     this.statement = statement
     this.done = done
     this.text = PgText.of(statement.text)
@@ -133,5 +135,5 @@ export class PgQuery {
   }
 }
 
-// Not `extends`: pg's constructor is what this is to do without.
+// What pg asks for is the prototype; its constructor is what this is to do without.
 Object.setPrototypeOf(PgQuery.prototype, Query.prototype)

@@ -2,11 +2,15 @@ import { inspect } from 'node:util'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import { warn } from '../observe/warnings.ts'
 import type { InfoMap, Loan, ResetAgent } from './loan.ts'
+import { unwatch, watch } from './lost-fairies.ts'
 import { RowCursor } from './row-cursor.ts'
 import type { ThreadLocal } from './thread-local.ts'
 
 /** What a caller holds while a connection is checked out: the fairy's own members, and the driver's. */
 export type Fairy<C extends object = object> = ConnectionFairy<C> & Omit<C, keyof ConnectionFairy<C>>
+
+/** What there is nothing to wait for. */
+const done: Promise<void> = Promise.resolve()
 
 /** Names that tools probe on every object: they are never a driver's method. */
 const probed = new Set<string | symbol>(['then', 'toJSON', 'asymmetricMatch', '$$typeof', 'nodeType', 'tagName'])
@@ -28,16 +32,6 @@ const transparent: ProxyHandler<ConnectionFairy> = {
 
 let loanOf: <C extends object>(fairy: ConnectionFairy<C>) => Loan<C>
 let depthOf: (fairy: ConnectionFairy, by: number) => number
-
-/**
- * Lost fairies, in whichever thread: the loan ends as if it had been closed (behaviours 271-277).
- * One registry for the thread, never itself unreachable: a registry that is collected never fires.
- */
-const lost = new FinalizationRegistry<Loan<object>>(loan => {
-  if (!loan.isOut) return
-  const ended = loan.end('collected')
-  if (ended instanceof Promise) ended.catch(() => {})
-})
 
 /** The fairy of a checked-out connection. Transparent: what it does not have itself is the driver's member. Transitory: `close()` gives it back. */
 export class ConnectionFairy<C extends object = object> implements AsyncDisposable {
@@ -65,7 +59,7 @@ export class ConnectionFairy<C extends object = object> implements AsyncDisposab
   /** A new fairy over a loan, given back when it is collected. `home` is the thread's slot when checkouts nest. */
   static over<C extends object>(loan: Loan<C>, home?: ThreadLocal<C>): Fairy<C> {
     const fairy = new ConnectionFairy(loan, home)
-    lost.register(fairy, loan as unknown as Loan<object>, loan)
+    watch(fairy, loan as unknown as Loan<object>)
     return fairy.#proxy
   }
 
@@ -121,7 +115,7 @@ export class ConnectionFairy<C extends object = object> implements AsyncDisposab
 
   /** Gives the connection back. In nested checkouts the outermost close does; further closes do nothing (behaviour 130). */
   close(): Promise<void> {
-    if (--this.#depth !== 0) return Promise.resolve()
+    if (--this.#depth !== 0) return done
     return this.#leave(() => this.#loan.end('closed'))
   }
 
@@ -164,14 +158,14 @@ export class ConnectionFairy<C extends object = object> implements AsyncDisposab
       const ended = end()
       if (ended instanceof Promise) return ended.then(() => this.#left())
       this.#left()
-      return Promise.resolve()
+      return done
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
   #left(): void {
-    if (!this.#loan.isOut) lost.unregister(this.#loan)
+    if (!this.#loan.isOut) unwatch(this.#loan as unknown as Loan<object>)
   }
 }
 

@@ -18,6 +18,8 @@ export interface InfoMap {
  * A loan never refers to its fairy, or the fairy could not be collected; only `pin` does, while a call is in flight.
  */
 export interface Loan<C extends object> {
+  /** Kept by `lost-fairies.ts`: where its fairy stands among the young; -1: nowhere. */
+  place: number
   /** The lease's number: slot, holder and loan in one. */
   readonly lease: number
   /** The clock's reading when the connection began to open: a report of its death is judged by it, however late. */

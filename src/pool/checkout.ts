@@ -27,6 +27,7 @@ export class Checkout<C extends object> extends Borrowed<C> implements Loan<C> {
   #invalidating: Promise<void> | undefined
   /** A detached connection's own info: its record has a new one. */
   ownInfo: Map<string, unknown> | undefined
+  place = -1
   /** Told once, when the loan has ended, and how. */
   onEnd: ((reason: LoanEnd) => void) | undefined
 

@@ -15,6 +15,7 @@ export class StandIn<C extends object> implements Loan<C> {
   readonly info: InfoMap | undefined
   readonly recordInfo: InfoMap | undefined
   resetAgent: ResetAgent | undefined = undefined
+  place = -1
   readonly #record: ConnectionRecord<C> | undefined
 
   constructor(checkout: Checkout<C>, record: ConnectionRecord<C> | undefined, connection: C) {

@@ -3,6 +3,7 @@ import { InvalidRequestError } from '../base/errors.ts'
 import { collectGarbage, garbageCollector } from '../base/garbage.ts'
 import { Ticker } from '../base/ticker.ts'
 import type { Borrower } from '../fairies/borrower.ts'
+import { letGo } from '../fairies/lost-fairies.ts'
 import { slotFlag } from '../slots/layout.ts'
 import { isLeased, sessionOf } from '../slots/state.ts'
 import type { Pool } from './pool.ts'
@@ -115,6 +116,7 @@ export class Starvation {
         if (reason === 'collected') reclaimed++
       }
     }
+    letGo()
     const pauseMs = await collectGarbage()
     this.collected(0, { reclaimed, pauseMs })
   }

@@ -28,6 +28,8 @@ export class FastLane {
   readonly #session: number
   readonly #policy: LanePolicy
   #handOvers = 0
+  /** The word of the slot that was found last. */
+  #nextWord = 0
   /** By slot: its word when this thread last put it back. It is still that if nobody has had it since: a loan raises the number in it. */
   readonly #left: number[] = []
   /** True where this thread looks at a connection before it lends it: then it needs no ping. */
@@ -61,9 +63,8 @@ export class FastLane {
     for (;;) {
       const slot = this.#nextIdle(unwantedAt)
       if (slot === -1) return 0
-      const word = this.#table.word(slot)
-      // Read once more, and compared and set from just that word: another thread may have been faster, then we look again.
-      const lent = isIdle(word) && this.#isFresh(slot) ? this.#table.step(slot, word, 'leased', this.#session) : -1
+      // From just the word that was read before the slot was found fit: another thread may have been faster, then we look again.
+      const lent = this.#table.step(slot, this.#nextWord, 'leased', this.#session)
       if (lent !== -1) return leaseId(slot, lent)
     }
   }
@@ -139,6 +140,7 @@ export class FastLane {
       if (!isBetter) continue
       next = slot
       isNextOurs = isOurs
+      this.#nextWord = word
     }
     return next
   }

@@ -1,5 +1,11 @@
 /** Where things stand in the table's Int32 words. A change here is a change of `layoutVersion`. */
-export const layoutVersion = 3
+export const layoutVersion = 4
+
+/**
+ * Words of a cache line. What different threads write stands in different lines, and what changes seldom in another one than
+ * what changes at every return: else each write takes the line from all that only read.
+ */
+const line = 16
 
 /** The header: one word each. Ticks are compared by signed difference, so they may wrap. */
 export const header = {
@@ -12,15 +18,15 @@ export const header = {
   clock: 3,
   /** The clock's reading at the last invalidation of the whole pool; 0: never. */
   invalidation: 4,
-  /** Counts returns: the order of the idle. */
-  returns: 5,
-  flags: 6,
+  flags: 5,
   /** The highest session number that has been given out: rows beyond it are nobody's. */
-  sessions: 7,
+  sessions: 6,
+  /** Counts returns: the order of the idle. */
+  returns: line,
 } as const
 
 /** Words of the header. */
-export const headerWords = 16
+export const headerWords: number = 2 * line
 
 /** A session's row, as offsets from its first word. Row 0 is the coordinator's own thread. */
 export const sessionRow = {
@@ -38,7 +44,7 @@ export const sessionRow = {
 } as const
 
 /** Words of a session's row. */
-export const sessionRowWords = 8
+export const sessionRowWords = line
 
 /** A slot's row, as offsets from its first word. */
 export const row = {
@@ -57,7 +63,7 @@ export const row = {
 } as const
 
 /** Words of a slot's row. */
-export const rowWords = 8
+export const rowWords = line
 
 /** Flags of the header. Coordinator only. */
 export const tableFlag = {

@@ -1,7 +1,7 @@
 import { bug } from '../base/errors.ts'
 import { header, headerWords, layoutVersion, row, rowWords, slotFlag, tableFlag } from './layout.ts'
 import { SessionRows, sessionWords } from './session-rows.ts'
-import { isLeased, nextWord, type SlotState, sessionOf, stateOf } from './state.ts'
+import { isLeased, isTaken, nextWord, type SlotState, sessionOf, stateOf } from './state.ts'
 
 /** A table without a fixed size reserves address space for this many slots, and uses memory as it grows. */
 const growthLimit = 65_536
@@ -236,8 +236,9 @@ export class SlotTable {
 
   /** Slots whose places are taken: neither free nor idle. */
   get inUse(): number {
-    const { empty, idle } = this.counts()
-    return this.capacity - empty - idle
+    let inUse = 0
+    for (let slot = 0, slots = this.capacity; slot < slots; slot++) if (isTaken(this.word(slot))) inUse++
+    return inUse
   }
 
   /** True when a connection could be opened. */
@@ -270,8 +271,10 @@ export class SlotTable {
     return (Atomics.add(this.#words, counter, 1) + 1) | 0
   }
 
+  /** Where a slot's row begins. Not measured by `capacity`: that is an atomic load more for each access. */
   #row(slot: number): number {
-    if (!(slot >= 0 && slot < this.capacity)) throw bug(`no slot ${slot} in a table of ${this.capacity}`)
-    return firstRow + slot * rowWords
+    const at = firstRow + slot * rowWords
+    if (!(slot >= 0 && at < this.#words.length)) throw bug(`no slot ${slot}`)
+    return at
   }
 }

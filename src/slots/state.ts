@@ -59,6 +59,9 @@ export function stateOf(word: number): SlotState {
 /** True for the word of a slot that is idle: anybody may claim it. */
 export const isIdle = (word: number): boolean => word >>> stateShift === stateNumbers.idle
 
+/** True for the word of a slot whose place is taken: neither free nor idle. */
+export const isTaken = (word: number): boolean => !isIdle(word) && word >>> stateShift !== stateNumbers.empty
+
 /** True for the word of a slot that is lent. */
 export const isLeased = (word: number): boolean => word >>> stateShift === stateNumbers.leased
 

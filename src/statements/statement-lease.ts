@@ -1,6 +1,6 @@
+import { Chain } from '../base/chain.ts'
 import { turnMs } from '../base/clock.ts'
 import { InvalidRequestError } from '../base/errors.ts'
-import { Fifo } from '../base/fifo.ts'
 import type { LoanEnd } from '../fairies/loan.ts'
 import { slowMs } from './pace.ts'
 import type { Statement, StatementPlace } from './statement.ts'
@@ -23,7 +23,7 @@ export interface StatementLeaseOwner {
 export class StatementLease implements StatementPlace {
   readonly #line: StatementLine
   readonly #owner: StatementLeaseOwner
-  readonly #inFlight = new Fifo<Statement>()
+  readonly #inFlight = new Chain<Statement>()
   /** When the connection last answered, or got something to do while it had nothing. */
   #heardAt = 0
   /** `alone`: what is in flight is slow, and must have nothing behind it. `cancelling`: a cancel is under way, which must hit nothing else. */
@@ -94,8 +94,10 @@ export class StatementLease implements StatementPlace {
   /** Nobody will hear of what is in flight: its callers are told so. */
   cutOff(error: Error): void {
     this.#state = 'ended'
-    for (const statement of this.#inFlight) statement.fail(error)
-    this.#inFlight.clear()
+    for (const statement of this.#inFlight) {
+      this.#inFlight.delete(statement)
+      statement.fail(error)
+    }
   }
 
   /** Somebody else has ended the loan. What the driver does not fail by itself is told here, so that nobody waits for ever. */

@@ -1,10 +1,10 @@
-import { Fifo } from '../base/fifo.ts'
+import { Chain } from '../base/chain.ts'
 import type { Statement } from './statement.ts'
 
 /** Statements that wait, by the threads they come from: the threads take turns, and within a thread it is first come, first served. */
 export class StatementQueue {
   /** In the order of their turns. None is empty. */
-  readonly #bySession = new Map<number, Fifo<Statement>>()
+  readonly #bySession = new Map<number, Chain<Statement>>()
   #size = 0
 
   get size(): number {
@@ -15,7 +15,7 @@ export class StatementQueue {
     const queue = this.#bySession.get(statement.borrower.session)
     if (queue) queue.add(statement)
     else {
-      const begun = new Fifo<Statement>()
+      const begun = new Chain<Statement>()
       begun.add(statement)
       this.#bySession.set(statement.borrower.session, begun)
     }

@@ -1,3 +1,4 @@
+import { Link } from '../base/chain.ts'
 import { Patience } from '../base/patience.ts'
 import type { Outcome } from '../dialects/dialect.ts'
 import type { Borrower } from '../fairies/borrower.ts'
@@ -26,7 +27,7 @@ export interface StatementWish {
  * One statement of `pool.query()`, from the call until its outcome is told, once, or is nobody's any more. `resolve` and `reject`
  * are for the driver.
  */
-export class Statement implements Outcome {
+export class Statement extends Link implements Outcome {
   /** The thread it comes from. */
   readonly borrower: Borrower
   readonly text: string
@@ -40,6 +41,7 @@ export class Statement implements Outcome {
   #state: 'waiting' | 'sent' | 'over' = 'waiting'
 
   constructor(borrower: Borrower, wish: StatementWish, outcome: Outcome) {
+    super()
     const { whole } = wish
     this.borrower = borrower
     this.text = wish.text

@@ -15,6 +15,7 @@ import type { Wire } from './wire.ts'
 /** A lease by number: what stands behind a fairy in a worker, whoever runs the driver. */
 export abstract class Lease<C extends object> implements Loan<C>, InFlight {
   readonly lease: number
+  place = -1
   readonly generation: number
   protected readonly wire: Wire
   protected readonly trace: CheckoutTrace | undefined

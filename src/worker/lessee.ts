@@ -1,3 +1,4 @@
+import { Chain, Link } from '../base/chain.ts'
 import { within } from '../base/deadlines.ts'
 import { TimeoutError } from '../base/errors.ts'
 import type { Patience } from '../base/patience.ts'
@@ -16,10 +17,18 @@ export interface Waiter {
   readonly fail: (error: unknown) => void
 }
 
-/** How things stood when a caller came: the last ask that had been sent, and the last invalidation of the pool. */
-interface Arrival {
+/** A caller in the queue, and how things stood when it came: the last ask that had been sent, and the last invalidation of the pool. */
+class Arrival extends Link {
+  readonly waiter: Waiter
   readonly lastAsk: number
   readonly invalidation: number
+
+  constructor(waiter: Waiter, lastAsk: number, invalidation: number) {
+    super()
+    this.waiter = waiter
+    this.lastAsk = lastAsk
+    this.invalidation = invalidation
+  }
 }
 
 /** How long the coordinator may take to say more about a timeout than this thread knows. */
@@ -38,7 +47,7 @@ export class Lessee {
   readonly #welcome: Welcome
   readonly #lane: FastLane
   /** In the order of their arrival. */
-  readonly #waiters = new Map<Waiter, Arrival>()
+  readonly #waiters = new Chain<Arrival>()
   /** By number, in the order of asking. */
   readonly #asks = new Set<number>()
   #lastAsk = 0
@@ -81,14 +90,15 @@ export class Lessee {
   wait(waiter: Waiter, patience: Patience): void {
     const { lost } = this.#caller
     if (lost) return waiter.fail(lost)
+    const arrival = new Arrival(waiter, this.#lastAsk, this.#table.invalidation)
     patience.watch(reason => {
-      const ask = this.#askOf(waiter)
+      const ask = this.#askOf(arrival)
       // Before the ask is withdrawn: the coordinator knows how far it has come with it.
       if (reason instanceof TimeoutError) this.explain(reason, 'connect', ask).then(waiter.fail)
       else waiter.fail(reason)
-      this.#leave(waiter, ask)
+      this.#leave(arrival, ask)
     })
-    this.#waiters.set(waiter, { lastAsk: this.#lastAsk, invalidation: this.#table.invalidation })
+    this.#waiters.add(arrival)
     this.#counted()
     // Waiting first, then the slots once more: who returns a connection does it the other way round. A new ask makes the
     // coordinator look.
@@ -148,10 +158,10 @@ export class Lessee {
   /** The coordinator could not grant an ask: it is the first caller's failure. */
   refused(ask: number, error: unknown): void {
     if (!this.#asks.delete(ask)) return
-    const first = this.#first
+    const { first } = this.#waiters
     if (first) {
       this.#remove(first)
-      first.fail(error)
+      first.waiter.fail(error)
     }
     this.#askForMore()
   }
@@ -165,9 +175,9 @@ export class Lessee {
   /** Nothing will be granted any more. */
   lose(error: unknown): void {
     this.#asks.clear()
-    for (const waiter of [...this.#waiters.keys()]) {
-      this.#remove(waiter)
-      waiter.fail(error)
+    for (const arrival of [...this.#waiters]) {
+      this.#remove(arrival)
+      arrival.waiter.fail(error)
     }
   }
 
@@ -178,26 +188,20 @@ export class Lessee {
     return 0
   }
 
-  get #first(): Waiter | undefined {
-    for (const waiter of this.#waiters.keys()) return waiter
-    return undefined
-  }
-
   /**
    * An ask that is older than the first caller may have been granted before it came, and what was granted condemned since: whoever
    * comes after an invalidation or a dispose gets nothing from before it. What is granted to a later ask is as good as any.
    */
   #mayServe(ask: number, lease: number): boolean {
-    for (const { lastAsk, invalidation } of this.#waiters.values()) {
-      return ask > lastAsk || this.#table.isFresh(slotOfLease(lease), invalidation)
-    }
-    return false
+    const { first } = this.#waiters
+    if (first === undefined) return false
+    return ask > first.lastAsk || this.#table.isFresh(slotOfLease(lease), first.invalidation)
   }
 
   #serve(lease: number): void {
-    const first = this.#first!
+    const first = this.#waiters.first!
     this.#remove(first)
-    first.grant(lease)
+    first.waiter.grant(lease)
     // Connections may be on offer to this thread that it has just stopped to need, while others wait.
     const mayBeOffered = this.#waiters.size === 0 && this.#asks.size > 0
     if (mayBeOffered && othersWait(this.#table, this.#welcome.session)) this.#caller.tell([kind.freed])
@@ -224,19 +228,19 @@ export class Lessee {
   }
 
   /** The caller has given up. If that makes an ask needless, it is withdrawn: it may hang in what nobody has patience for. */
-  #leave(waiter: Waiter, ask: number): void {
-    this.#remove(waiter)
+  #leave(arrival: Arrival, ask: number): void {
+    this.#remove(arrival)
     if (this.#asks.size > this.#wanted() && this.#asks.delete(ask)) this.#caller.tell([kind.leave, ask])
   }
 
   /** The ask that would be this caller's, if asks were granted in order. */
-  #askOf(waiter: Waiter): number {
+  #askOf(arrival: Arrival): number {
     const asks = [...this.#asks]
-    return asks[Math.min([...this.#waiters.keys()].indexOf(waiter), asks.length - 1)] ?? 0
+    return asks[Math.min([...this.#waiters].indexOf(arrival), asks.length - 1)] ?? 0
   }
 
-  #remove(waiter: Waiter): void {
-    this.#waiters.delete(waiter)
+  #remove(arrival: Arrival): void {
+    this.#waiters.delete(arrival)
     this.#counted()
   }
 

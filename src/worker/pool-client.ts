@@ -27,6 +27,9 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal
 }
 
+/** Nothing that would have to be looked at. */
+const noOptions: ConnectOptions = {}
+
 type FairyOver<C extends object> = (lease: number, way: Way<C>) => Fairy<C>
 
 const checks = { timeoutMs: orNull(isDuration), signal: isSignal }
@@ -158,12 +161,16 @@ export class PoolClient<C extends object = object> {
   }
 
   /** One promise, whether there is anything to wait for or not: this is the hot path. */
-  #checkout(options: ConnectOptions = {}, patience: Patience | undefined, fairyOver: FairyOver<C>): Promise<Fairy<C>> {
+  #checkout(
+    options: ConnectOptions = noOptions,
+    patience: Patience | undefined,
+    fairyOver: FairyOver<C>,
+  ): Promise<Fairy<C>> {
     const lease = patience?.gone ? 0 : this.#wire.lessee.claim()
-    if (lease === 0) return this.#wait(patience ?? this.#patience({}), options, fairyOver)
+    if (lease === 0) return this.#wait(patience ?? this.#patience(noOptions), options, fairyOver)
     const way = this.#ready(lease)
     if (way !== undefined) return Promise.resolve(fairyOver(lease, way))
-    return this.#arrive(lease, patience ?? this.#patience({}), options, fairyOver)
+    return this.#arrive(lease, patience ?? this.#patience(noOptions), options, fairyOver)
   }
 
   #wait(patience: Patience, options: ConnectOptions, fairyOver: FairyOver<C>): Promise<Fairy<C>> {
@@ -267,7 +274,7 @@ export class PoolClient<C extends object = object> {
   }
 
   #patience(options: ConnectOptions): Patience {
-    checkOptions('connect options', options, checks)
+    if (options !== noOptions) checkOptions('connect options', options, checks)
     const timeoutMs = this.#timeoutOf(options)
     // A timeout of 0 is about waiting for a place only.
     return new Patience({ timeoutMs: timeoutMs === 0 ? null : timeoutMs, signal: options.signal }, () =>

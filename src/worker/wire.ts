@@ -1,6 +1,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import type { CoordinatorLostError } from '../base/errors.ts'
 import { collectGarbage } from '../base/garbage.ts'
+import { letGo } from '../fairies/lost-fairies.ts'
 import { type Control, ControlClient } from '../protocol/control.ts'
 import { kind, type Welcome } from '../protocol/messages.ts'
 import type { SlotTable } from '../slots/slot-table.ts'
@@ -73,6 +74,7 @@ export class Wire {
   /** What it finds has been given back, or is on its way, before the answer. */
   async #collect(): Promise<void> {
     const before = this.forgotten
+    letGo()
     const pauseMs = await collectGarbage()
     this.caller.tell([kind.collected, this.forgotten - before, pauseMs])
   }
