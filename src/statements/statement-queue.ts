@@ -19,6 +19,7 @@ export class StatementQueue {
       begun.add(statement)
       this.#bySession.set(statement.borrower.session, begun)
     }
+    statement.queue = this
     this.#size++
   }
 
@@ -26,7 +27,8 @@ export class StatementQueue {
   delete(statement: Statement): boolean {
     const { session } = statement.borrower
     const queue = this.#bySession.get(session)
-    if (!queue?.delete(statement)) return false
+    if (statement.queue !== this || !queue?.delete(statement)) return false
+    statement.queue = undefined
     if (queue.size === 0) this.#bySession.delete(session)
     this.#size--
     return true

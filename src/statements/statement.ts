@@ -34,6 +34,8 @@ export class Statement extends Link implements Outcome {
   readonly values: readonly unknown[] | undefined
   readonly args: readonly unknown[]
   readonly waitMs: number | null
+  /** Where it waits. A chain does not know which are its own. */
+  queue: object | undefined
   readonly #whole: Patience | undefined
   readonly #outcome: Outcome
   #wait: Patience | undefined
