@@ -1,3 +1,4 @@
+import { Chain } from '../base/chain.ts'
 import { turnMs } from '../base/clock.ts'
 import { type Deadline, deadlines } from '../base/deadlines.ts'
 import type { TimeoutError } from '../base/errors.ts'
@@ -26,7 +27,7 @@ export class StatementDispatch implements StatementPlace, StatementLeaseOwner, S
   readonly #quick = new StatementQueue()
   /** Those whose text was slow the last time: each gets a connection with nothing behind it, so that it holds up nobody. */
   readonly #slow = new StatementQueue()
-  readonly #leases = new Set<StatementLease>()
+  readonly #leases = new Chain<StatementLease>()
   /** What has been asked for, each with the statement that was next then: a failure to open is its failure. */
   readonly #asks = new Map<StatementAsk, Statement>()
   /** Where both kinds wait they take turns. */
@@ -81,8 +82,10 @@ export class StatementDispatch implements StatementPlace, StatementLeaseOwner, S
   /** No connection will come any more, and those that are here are gone. */
   lose(error: Error): void {
     for (const statement of this.takeWaiting()) statement.fail(error)
-    for (const lease of this.#leases) lease.cutOff(error)
-    this.#leases.clear()
+    for (const lease of this.#leases) {
+      this.#leases.delete(lease)
+      lease.cutOff(error)
+    }
   }
 
   paced(text: string, ms: number): void {

@@ -1,4 +1,4 @@
-import { Chain } from '../base/chain.ts'
+import { Chain, Link } from '../base/chain.ts'
 import { turnMs } from '../base/clock.ts'
 import { InvalidRequestError } from '../base/errors.ts'
 import type { LoanEnd } from '../fairies/loan.ts'
@@ -20,7 +20,7 @@ export interface StatementLeaseOwner {
  * A loan over which statements of many callers go: several in flight where the line can pipeline, else one, and then the loan
  * is over. To the pool it is a loan like any other.
  */
-export class StatementLease implements StatementPlace {
+export class StatementLease extends Link implements StatementPlace {
   readonly #line: StatementLine
   readonly #owner: StatementLeaseOwner
   readonly #inFlight = new Chain<Statement>()
@@ -30,6 +30,7 @@ export class StatementLease implements StatementPlace {
   #state: 'open' | 'alone' | 'cancelling' | 'ended' = 'open'
 
   constructor(line: StatementLine, owner: StatementLeaseOwner) {
+    super()
     this.#line = line
     this.#owner = owner
     line.onEnd = reason => this.#ended(reason)
