@@ -34,7 +34,9 @@ const unclosed = new WeakMap<object, Set<string>>()
  */
 export class PgGroup {
   readonly name = `${namespace}_${(++lastName).toString(36)}`
-  readonly members: PgQuery[] = []
+  // No array of all: V8 takes to making those among its old objects, where each keeps all that it holds until the next full collection.
+  #first: PgQuery | undefined
+  #last: PgQuery | undefined
   readonly #unclosed: Set<string>
   /** Of their rows, once the server has said it; undefined where they have none. */
   fields: readonly PgField[] | undefined
@@ -47,7 +49,7 @@ export class PgGroup {
   static form(client: object, queries: readonly PgQuery[]): void {
     const names = unclosed.get(client) ?? new Set<string>()
     unclosed.set(client, names)
-    queries[0]!.closes = [...names]
+    if (names.size > 0) queries[0]!.closes = [...names]
     names.clear()
     if (queries.length < 2 || areNamesLost) return
     const open = new Map<object, PgGroup>()
@@ -55,7 +57,7 @@ export class PgGroup {
       const group = open.get(query.text) ?? new PgGroup(names)
       if (group.#join(query)) open.set(query.text, group)
     }
-    for (const { members } of open.values()) if (members.length === 1) members[0]!.group = undefined
+    for (const group of open.values()) if (group.#first === group.#last) group.#first!.group = undefined
   }
 
   /** A statement of a group has ended so. True: that is due to the group, and it is to be sent by itself. */
@@ -64,25 +66,25 @@ export class PgGroup {
     if (group === undefined || isBound) return false
     const { code } = error as { readonly code?: unknown }
     if (typeof code !== 'string' || !dueToName.has(code)) return false
-    if (code === '26000' && group.members[0]!.isBound) areNamesLost = true
+    if (code === '26000' && group.#first!.isBound) areNamesLost = true
     return true
   }
 
   write(query: PgQuery, connection: PgWriter): void {
     const { stream } = connection
-    if (query === this.members[0]) {
+    if (query === this.#first) {
       stream.write(parseMessage(this.name, query.text.parseTail))
       stream.write(aboutStatement('D', this.name))
     }
     stream.write(query.bind!)
     connection.execute(query)
-    if (query === this.members.at(-1)) stream.write(aboutStatement('C', this.name))
+    if (query === this.#last) stream.write(aboutStatement('C', this.name))
     connection.sync()
   }
 
   /** A statement has ended: behind an error, the server has skipped what came before the next Sync. */
   ended(query: PgQuery, hasFailed: boolean): void {
-    if (hasFailed && query === this.members.at(-1)) this.#unclosed.add(this.name)
+    if (hasFailed && query === this.#last) this.#unclosed.add(this.name)
   }
 
   /** Not one whose values can't be written: that is told by the driver in its own way. */
@@ -94,7 +96,8 @@ export class PgGroup {
       return false
     }
     query.group = this
-    this.members.push(query)
+    this.#first ??= query
+    this.#last = query
     return true
   }
 }

@@ -123,5 +123,7 @@ export class PgPipeline implements Pipeline {
     stream.cork()
     for (const query of queries) client.query(query)
     stream.uncork()
+    // What is old by now must not keep alive what it was for.
+    queries.length = 0
   }
 }

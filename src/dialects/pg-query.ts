@@ -51,7 +51,7 @@ export class PgQuery extends Link {
   group: PgGroup | undefined
   bind: Uint8Array | undefined
   /** Names of earlier groups, to be closed before it runs. */
-  closes: readonly string[] = []
+  closes: readonly string[] | undefined
   /** The server has bound its values: from then on it may have run. */
   isBound = false
   /** What the driver has said; the server is ready for what follows only a message later. */
@@ -80,7 +80,7 @@ export class PgQuery extends Link {
   submit(connection: PgWriter): null {
     const { stream } = connection
     if (!stream.writable) return null
-    for (const name of this.closes) stream.write(aboutStatement('C', name))
+    if (this.closes) for (const name of this.closes) stream.write(aboutStatement('C', name))
     if (this.group) this.group.write(this, connection)
     else {
       stream.write(this.text.parse)
