@@ -15,9 +15,10 @@ const floors: Readonly<Record<string, readonly string[]>> = {
   dialects: ['base'],
   transports: ['dialects', 'protocol', 'base'],
   fairies: ['dialects', 'observe', 'base'],
-  pool: ['fairies', 'dialects', 'slots', 'observe', 'base'],
-  worker: ['transports', 'fairies', 'dialects', 'protocol', 'slots', 'observe', 'base'],
-  coordinator: ['pool', 'transports', 'fairies', 'dialects', 'protocol', 'slots', 'observe', 'base'],
+  statements: ['fairies', 'dialects', 'base'],
+  pool: ['statements', 'fairies', 'dialects', 'slots', 'observe', 'base'],
+  worker: ['transports', 'statements', 'fairies', 'dialects', 'protocol', 'slots', 'observe', 'base'],
+  coordinator: ['pool', 'transports', 'statements', 'fairies', 'dialects', 'protocol', 'slots', 'observe', 'base'],
   doors: ['coordinator', 'worker', 'pool', 'fairies', 'dialects', 'observe', 'base'],
   cli: ['doors', 'base'],
 }

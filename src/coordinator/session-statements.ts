@@ -1,11 +1,11 @@
 import { NotClonableError } from '../base/errors.ts'
+import type { Borrower } from '../fairies/borrower.ts'
 import type { Pool } from '../pool/pool.ts'
-import type { Borrower } from '../pool/request.ts'
-import type { Statement } from '../pool/statement.ts'
 import { kind, type QueryRequest } from '../protocol/messages.ts'
 import type { RowEncoder } from '../protocol/row-coder.ts'
 import { toWireError } from '../protocol/wire-error.ts'
 import { fromWireValue, toWireValue } from '../protocol/wire-value.ts'
+import type { Statement } from '../statements/statement.ts'
 import { checkMethod } from '../transports/allowed.ts'
 import type { ReplySender } from '../transports/remote-callee.ts'
 

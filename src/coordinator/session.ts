@@ -9,7 +9,7 @@ import type { Pool } from '../pool/pool.ts'
 import { type Borrower, CheckoutRequest, notNeeded } from '../pool/request.ts'
 import { exposeControl } from '../protocol/control.ts'
 import { Mailbox } from '../protocol/mailbox.ts'
-import { kind, type RemoteEnd, type Reply, type Request } from '../protocol/messages.ts'
+import { kind, type LateReport, type RemoteEnd, type Reply, type Request } from '../protocol/messages.ts'
 import { fromWireError, toWireError } from '../protocol/wire-error.ts'
 import { fromWireValue } from '../protocol/wire-value.ts'
 import { slotFlag, tableFlag } from '../slots/layout.ts'
@@ -123,7 +123,7 @@ export class Session {
       case kind.connect:
         return this.#ask(request[1], 0)
       case kind.late:
-        return this.#explain(request[1], request[2], request[3])
+        return this.#explain(request)
       case kind.freed:
         return this.#pool.tidy()
       case kind.leave:
@@ -208,9 +208,9 @@ export class Session {
   }
 
   /** The caller has just left its queue, and still counts as one that waits. */
-  #explain(id: number, timeoutMs: number, ask: number): void {
+  #explain([, id, timeoutMs, ask, verb]: LateReport): void {
     const phase = this.#wishes.get(ask)?.phase ?? 'wait'
-    this.#mailbox.post([kind.failure, id, toWireError(this.#pool.timeoutError({ phase, timeoutMs }, 1))])
+    this.#mailbox.post([kind.failure, id, toWireError(this.#pool.timeoutError({ phase, timeoutMs, verb }, 1))])
   }
 
   #fulfil(id: number, request: CheckoutRequest<object>): void {

@@ -20,6 +20,7 @@ export function welcomeTo(pool: Pool<object>, session: number, obstacle: string 
     prePing,
     pingIntervalMs,
     handover: obstacle === undefined ? { module: dialect.handover!.module } : { obstacle },
+    pipelines: pool.lendsByItself && dialect.statement !== undefined && dialect.pipeline !== undefined,
     dialect: dialect.name,
     methods: dialect.methods && [...dialect.methods],
   }

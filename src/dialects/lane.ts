@@ -1,5 +1,5 @@
 import type { Peek } from '../base/descriptors.ts'
-import type { BatchReader } from './dialect.ts'
+import type { BatchReader, Pipeline } from './dialect.ts'
 
 /**
  * One server session in the hands of one thread: a driver's own connection over a descriptor that the thread has duplicated.
@@ -35,12 +35,16 @@ export interface Lane<C extends object = object> {
   /** Asks the server to stop what the session runs; settles when the server has taken note. */
   cancel(): Promise<void>
   cursor(args: readonly unknown[]): Promise<BatchReader>
+  /** Begins to send statements without awaiting their answers, as in `Dialect`; as long as any is under way `holder` lives. */
+  pipeline(holder: object): Pipeline
   /** Closes this thread's descriptor; the session lives on in the others. */
   close(): void
 }
 
 /** The other half of a dialect's `handover`: what its `module` exports. */
 export interface LaneModule {
+  /** As the dialect's. Absent: a lane has no pipeline, and the coordinator runs the statements of `pool.query()`. */
+  readonly statement?: (text: string, values: readonly unknown[]) => readonly unknown[]
   /** A driver's connection over a connected socket's descriptor, which it owns from now on, failing or not. */
   openLane(descriptor: number, facts: unknown, peek: (descriptor: number) => Peek): Promise<Lane>
 }

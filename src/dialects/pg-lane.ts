@@ -1,15 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import pgModule, { type Client } from 'pg'
 import type { Peek } from '../base/descriptors.ts'
-import type { BatchReader } from './dialect.ts'
+import type { BatchReader, Pipeline } from './dialect.ts'
 import type { Lane, LaneModule } from './lane.ts'
 import { cancel } from './pg-cancel.ts'
 import { readPgCursor } from './pg-cursor.ts'
 import { isPgDisconnect } from './pg-errors.ts'
 import type { PgFacts } from './pg-handover.ts'
 import { inside } from './pg-inside.ts'
+import { PgPipeline, type PipelinedClient } from './pg-pipeline.ts'
 import { isAtRest, settled } from './pg-settled.ts'
 import { PgSocket } from './pg-socket.ts'
+import { pgStatement } from './pg-statement.ts'
 import { ownStatementNames } from './pg-statement-names.ts'
 
 /** The prepared statements of this thread: a session keeps those of all threads that have used it. */
@@ -120,6 +122,10 @@ class PgLane implements Lane<Client> {
     return readPgCursor(this.connection, args)
   }
 
+  pipeline(holder: object): Pipeline {
+    return new PgPipeline(this.connection as unknown as PipelinedClient, () => this.begin(holder))
+  }
+
   close(): void {
     this.#isBroken = true
     this.onBroken = undefined
@@ -148,6 +154,8 @@ function replayLogin(socket: PgSocket, login: Uint8Array): void {
     },
   })
 }
+
+export { pgStatement as statement }
 
 /** See `LaneModule`. `facts` are `PgFacts`. */
 export const openLane: LaneModule['openLane'] = async (descriptor, facts, peek) => {

@@ -1,4 +1,9 @@
+import { Chain } from '../base/chain.ts'
+import { ignore } from '../base/maybe-async.ts'
 import type { Outcome, Pipeline } from './dialect.ts'
+import { PgGroup } from './pg-group.ts'
+import { PgQuery } from './pg-query.ts'
+import type { PgStatement } from './pg-statement.ts'
 
 /** What pipelining needs of a `pg.Client`; pg keeps most of it without declaring it, so each member says what for. */
 export interface PipelinedClient {
@@ -9,20 +14,18 @@ export interface PipelinedClient {
   pipeline: boolean
   /** False once the socket has failed: then nothing is sent, and no answer comes. */
   readonly _queryable: boolean
-  query(config: object, values: undefined, callback: (error: unknown, result: unknown) => void): unknown
+  /** What is being answered. */
+  readonly _activeQuery: object | null
+  /** Results come in the binary format: each has to be asked for so. */
+  readonly binary: boolean
+  query(query: object): unknown
   on(event: 'error', listener: () => void): unknown
   off(event: 'error', listener: () => void): unknown
   readonly connection: {
     readonly stream: { cork(): void; uncork(): void }
-    on(event: 'readyForQuery' | 'end', listener: () => void): unknown
-    off(event: 'readyForQuery' | 'end', listener: () => void): unknown
+    on(event: 'readyForQuery' | 'bindComplete' | 'end', listener: () => void): unknown
+    off(event: 'readyForQuery' | 'bindComplete' | 'end', listener: () => void): unknown
   }
-}
-
-interface Entry {
-  readonly done: Outcome
-  /** What the driver has said; the server is ready for what follows only a message later. */
-  told: { readonly error: unknown } | { readonly result: unknown } | undefined
 }
 
 /**
@@ -32,27 +35,27 @@ interface Entry {
  */
 export class PgPipeline implements Pipeline {
   readonly #client: PipelinedClient
-  readonly #inFlight: Entry[] = []
+  readonly #begin: () => void
+  /** In the order of sending. */
+  readonly #inFlight = new Chain<PgQuery>()
+  /** Asked for in this turn of the event loop, and not written yet. */
+  #unsent: PgQuery[] = []
   #isLost: boolean
-  #isCorked = false
 
-  constructor(client: PipelinedClient) {
+  /** `begin`: told before anything is written. */
+  constructor(client: PipelinedClient, begin: () => void = ignore) {
     this.#client = client
+    this.#begin = begin
     this.#isLost = !client._queryable
     client.pipeline = true
     client.on('error', this.#lost)
     client.connection.on('end', this.#lost)
+    client.connection.on('bindComplete', this.#bound)
     client.connection.on('readyForQuery', this.#ready)
   }
 
-  send([config]: readonly [object], done: Outcome): void {
-    const entry: Entry = { done, told: undefined }
-    this.#cork()
-    this.#client.query(config, undefined, (error, result) => {
-      entry.told ??= error ? { error } : { result }
-      if (this.#isLost) this.#end(entry)
-    })
-    this.#inFlight.push(entry)
+  send([statement]: readonly unknown[], done: Outcome): void {
+    this.#add(new PgQuery(statement as PgStatement, done, this.#told))
   }
 
   end(): void {
@@ -60,38 +63,67 @@ export class PgPipeline implements Pipeline {
     client.pipeline = false
     client.off('error', this.#lost)
     client.connection.off('end', this.#lost)
+    client.connection.off('bindComplete', this.#bound)
     client.connection.off('readyForQuery', this.#ready)
   }
 
+  /** The driver has told how one has ended, before or after the server is ready for the next. */
+  readonly #told = (query: PgQuery): void => {
+    if (this.#isLost) this.#end(query)
+  }
+
   readonly #ready = (): void => {
-    const [first] = this.#inFlight
-    if (first?.told) this.#end(first)
+    const { first } = this.#inFlight
+    if (first) this.#end(first)
   }
 
   /** No answer will come any more. The driver tells every statement that has none; those that wait for their ReadyForQuery are at their end. */
   readonly #lost = (): void => {
     this.#isLost = true
-    for (const entry of this.#inFlight.filter(({ told }) => told)) this.#end(entry)
+    for (const query of this.#inFlight) this.#end(query)
   }
 
-  #end(entry: Entry): void {
-    const { done, told } = entry
-    const at = this.#inFlight.indexOf(entry)
-    if (at === -1 || told === undefined) return
-    this.#inFlight.splice(at, 1)
-    if ('error' in told) done.reject(told.error)
-    else done.resolve(told.result)
+  readonly #bound = (): void => {
+    const { _activeQuery: query } = this.#client
+    if (query instanceof PgQuery) query.isBound = true
+  }
+
+  #end(query: PgQuery): void {
+    const { done, told, group } = query
+    if (told === undefined || !this.#inFlight.delete(query)) return
+    const hasFailed = 'error' in told
+    group?.ended(query, hasFailed)
+    if (!hasFailed) done.resolve(told.result)
+    else if (PgGroup.isToBlame(query, told.error) && !this.#isLost) this.#repeat(query)
+    else done.reject(told.error)
+  }
+
+  /** By itself this time. */
+  #repeat({ statement, done }: PgQuery): void {
+    const query = new PgQuery(statement, done, this.#told)
+    this.#inFlight.add(query)
+    this.#begin()
+    this.#client.query(query)
   }
 
   /** All statements of one turn of the event loop leave in one write, from whatever threads: a write costs as much as a statement. */
-  #cork(): void {
-    if (this.#isCorked) return
-    this.#isCorked = true
-    const { stream } = this.#client.connection
+  #add(query: PgQuery): void {
+    this.#inFlight.add(query)
+    this.#unsent.push(query)
+    if (this.#unsent.length === 1) setImmediate(this.#send)
+  }
+
+  readonly #send = (): void => {
+    const client = this.#client
+    const queries = this.#unsent
+    this.#unsent = []
+    this.#begin()
+    if (!client.binary) PgGroup.form(client, queries)
+    const { stream } = client.connection
     stream.cork()
-    setImmediate(() => {
-      this.#isCorked = false
-      stream.uncork()
-    })
+    for (const query of queries) client.query(query)
+    stream.uncork()
+    // What is old by now must not keep alive what it was for.
+    queries.length = 0
   }
 }

@@ -18,6 +18,11 @@ const needsItsOwnConnection = new Set([
 /** Words before `temp` in `create or replace local temp view`. */
 const beforeTemp = new Set(['or', 'replace', 'local', 'global'])
 
+/** Texts that have been looked at: so many, of such a length at most; then it begins anew. */
+const allowed = new Set<string>()
+const mostTexts = 256
+const longestText = 16_384
+
 const gap = /(?:[\s;(]|--[^\n\r]*)*/y
 const word = /[a-z_\u0080-\uffff][\w$\u0080-\uffff]*/iy
 const commentEnds = /\/\*|\*\//g
@@ -27,6 +32,12 @@ const commentEnds = /\/\*|\*\//g
  * nor can `select … into temp`. @throws {InvalidRequestError} the statement needs a connection of its own.
  */
 export function pgStatement(text: string, values: readonly unknown[]): readonly [PgStatement] {
+  if (!allowed.has(text)) check(text)
+  // A copy: it may be sent later, and the caller may have another use for his.
+  return [{ text, values: [...values], queryMode: 'extended' }]
+}
+
+function check(text: string): void {
   const words = wordsOf(text)
   const first = words.next().value?.toLowerCase()
   if (first !== undefined && needsItsOwnConnection.has(first)) throw refusal(first)
@@ -37,7 +48,9 @@ export function pgStatement(text: string, values: readonly unknown[]): readonly 
       if (!beforeTemp.has(lower)) break
     }
   }
-  return [{ text, values, queryMode: 'extended' }]
+  if (text.length > longestText) return
+  if (allowed.size === mostTexts) allowed.clear()
+  allowed.add(text)
 }
 
 const refusal = (what: string): InvalidRequestError =>

@@ -1,12 +1,12 @@
 import { InvalidRequestError } from '../base/errors.ts'
 import type { BatchReader, Offer, Outcome } from '../dialects/dialect.ts'
+import type { Borrower } from '../fairies/borrower.ts'
 import { Calls, started } from '../fairies/calls.ts'
 import type { CheckoutTrace } from '../observe/trace.ts'
 import type { Attendance } from './attendance.ts'
 import type { Pool } from './pool.ts'
 import { quieten } from './quietening.ts'
 import type { ConnectionRecord } from './record.ts'
-import type { Borrower } from './request.ts'
 import type { Tenure } from './tenure.ts'
 
 /** The use of a connection that is lent: its members, calls and cursors, as long as the loan lasts. How it ends is `Checkout`'s. */

@@ -1,10 +1,11 @@
 import { asError } from '../base/errors.ts'
 import { ConnectionFairy } from '../fairies/fairy.ts'
+import type { Statement } from '../statements/statement.ts'
+import { StatementLease } from '../statements/statement-lease.ts'
 import type { Checkout } from './checkout.ts'
+import { CheckoutLine } from './checkout-line.ts'
 import type { Pool } from './pool.ts'
 import { CheckoutRequest } from './request.ts'
-import type { Statement } from './statement.ts'
-import { StatementLease } from './statement-lease.ts'
 
 /** Runs a statement as its caller would: checkout, query, close. For pools that have no queue of their own. */
 export async function runAlone<C extends object>(pool: Pool<C>, statement: Statement): Promise<void> {
@@ -18,15 +19,15 @@ export async function runAlone<C extends object>(pool: Pool<C>, statement: State
   const leave = (): void => request.patience.leave(asError('The caller has left.'))
   statement.waits({ left: leave })
   try {
-    const lease = new StatementLease<C>(pool, await pool.checkout(request), {
-      answered() {},
+    const lease = new StatementLease(new CheckoutLine(pool, await pool.checkout(request)), {
+      paced() {},
       ready: () => lease.end(),
       lost() {},
     })
     if (statement.isWaiting) lease.send(statement, 'alone')
     else lease.end()
   } catch (error) {
-    statement.reject(error)
+    statement.fail(error)
   } finally {
     request.patience.end()
   }

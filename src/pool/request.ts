@@ -1,18 +1,14 @@
 import type { TimeoutPhase } from '../base/errors.ts'
 import { Patience, type PatienceOptions } from '../base/patience.ts'
+import type { Borrower } from '../fairies/borrower.ts'
 import type { Fairy } from '../fairies/fairy.ts'
 import type { CheckoutTrace } from '../observe/trace.ts'
 import type { Checkout } from './checkout.ts'
 
+export type { Borrower }
+
 /** Why a request leaves that its thread has no caller for any more. */
 export const notNeeded: unique symbol = Symbol('not needed')
-
-/** Who borrows: a session's number in the slot table, and the thread behind it. */
-export interface Borrower {
-  /** 0 is the coordinator's own thread. */
-  readonly session: number
-  readonly threadId: number
-}
 
 /** What is particular to one `connect()`. */
 export interface RequestOptions<C extends object> extends PatienceOptions {

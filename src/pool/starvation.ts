@@ -2,11 +2,11 @@ import { monotonicMs } from '../base/clock.ts'
 import { InvalidRequestError } from '../base/errors.ts'
 import { collectGarbage, garbageCollector } from '../base/garbage.ts'
 import { Ticker } from '../base/ticker.ts'
+import type { Borrower } from '../fairies/borrower.ts'
 import { letGo } from '../fairies/lost-fairies.ts'
 import { slotFlag } from '../slots/layout.ts'
 import { isLeased, sessionOf } from '../slots/state.ts'
 import type { Pool } from './pool.ts'
-import type { Borrower } from './request.ts'
 
 /** While callers wait, the pool is looked at this often. A lease that has not moved from one look to the next stands still. */
 const lookMs = 20

@@ -1,20 +1,21 @@
 import type { TimeoutError } from '../base/errors.ts'
 import type { Outcome } from '../dialects/dialect.ts'
+import type { Borrower } from '../fairies/borrower.ts'
 import { checkQuery, patienceWith, type QueryOptions, queryTimeout, waitOf } from '../fairies/query-options.ts'
+import { Statement } from '../statements/statement.ts'
+import { StatementDispatch } from '../statements/statement-dispatch.ts'
 import { runAlone } from './lone-statement.ts'
 import type { Pool } from './pool.ts'
-import type { Borrower } from './request.ts'
-import { Statement } from './statement.ts'
-import { StatementDispatch } from './statement-dispatch.ts'
+import { PoolSource } from './pool-source.ts'
 
-/** The statements of a pool's `query()`, of all threads. */
+/** The statements of a pool's `query()` that this thread runs: its own, and those of threads that do not run theirs. */
 export class Statements<C extends object> {
   readonly #pool: Pool<C>
-  readonly #dispatch: StatementDispatch<C>
+  readonly #dispatch: StatementDispatch
 
   constructor(pool: Pool<C>) {
     this.#pool = pool
-    this.#dispatch = new StatementDispatch(pool)
+    this.#dispatch = new StatementDispatch(new PoolSource(pool))
   }
 
   /** How many wait, but for those who do so in the pool's own queue. */
@@ -42,7 +43,7 @@ export class Statements<C extends object> {
     if (whole?.gone) throw whole.gone.reason
     const wait = options && waitOf(options)
     const waitMs = wait === undefined ? settings.timeoutMs : wait
-    const statement = new Statement(borrower, { text, args, waitMs, whole }, outcome)
+    const statement = new Statement(borrower, { text, values, args, waitMs, whole }, outcome)
     return statement
   }
 

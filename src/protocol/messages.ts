@@ -54,6 +54,15 @@ export type QueryRequest = readonly [
   timeoutMs: 0 | null | undefined,
 ]
 
+/** A caller has waited `timeoutMs` in vain, lately by this `ask` (0: none): what is there to be said? The answer is a failure. */
+export type LateReport = readonly [
+  kind: typeof kind.late,
+  id: number,
+  timeoutMs: number,
+  ask: number,
+  verb: 'connect' | 'query',
+]
+
 /** From a worker to the coordinator. */
 export type Request =
   | QueryRequest
@@ -63,8 +72,7 @@ export type Request =
   | readonly [kind: typeof kind.connect, id: number]
   /** I do not want the connection, or the result, of request `id` any more. If a connection is granted already, take it back. */
   | readonly [kind: typeof kind.leave, id: number]
-  /** A caller of mine has waited `timeoutMs`, lately by this `ask`: what is there to be said? The answer is a failure. */
-  | readonly [kind: typeof kind.late, id: number, timeoutMs: number, ask: number]
+  | LateReport
   /** I have returned a connection by myself, or need one no more that is on its way to me, and somebody waits; or an ask of mine is needed again. */
   | readonly [kind: typeof kind.freed]
   /** Call a method of the lease's connection (`target` 0), or of a handle of it. */
@@ -158,6 +166,8 @@ export interface Welcome {
   readonly pingIntervalMs: number | null
   /** The module by which a thread can run the driver itself; or why none can. */
   readonly handover: { readonly module: string } | { readonly obstacle: string }
+  /** A thread that runs the driver itself may do so with the statements of `pool.query()` as well. */
+  readonly pipelines: boolean
   readonly dialect: string
   /** The methods a worker may call; undefined: any. */
   readonly methods: readonly string[] | undefined

@@ -47,11 +47,21 @@ export class FastLane {
     return (this.#table.flags & (tableFlag.fastCheckout | forbids)) === tableFlag.fastCheckout
   }
 
-  /** Claims the idle slot whose turn it is, unless others wait: whoever comes while they do stands behind them (no barging). */
-  claim(): number {
+  /** True when a checkout and its return need no message, as things are now. */
+  get isQuick(): boolean {
+    return this.isOpen && this.#table.has(tableFlag.fastCheckin)
+  }
+
+  /** True when `claim()` would find something. */
+  mayClaim(unwantedAt: number | undefined): boolean {
+    return this.isOpen && !othersWait(this.#table, this.#session) && this.#nextIdle(unwantedAt) !== -1
+  }
+
+  /** Claims the idle slot whose turn it is, unless others wait: whoever comes while they do stands behind them (no barging). `unwantedAt`: none that is wanted by another at that time. */
+  claim(unwantedAt?: number): number {
     if (!this.isOpen || othersWait(this.#table, this.#session)) return 0
     for (;;) {
-      const slot = this.#nextIdle()
+      const slot = this.#nextIdle(unwantedAt)
       if (slot === -1) return 0
       // From just the word that was read before the slot was found fit: another thread may have been faster, then we look again.
       const lent = this.#table.step(slot, this.#nextWord, 'leased', this.#session)
@@ -115,7 +125,7 @@ export class FastLane {
    * What this thread was the last to hold comes first, in the pool's order: it is wired up here and nowhere else, and a
    * connection that goes from thread to thread wakes the one that has left it.
    */
-  #nextIdle(): number {
+  #nextIdle(unwantedAt: number | undefined): number {
     const table = this.#table
     const { useLifo } = this.#policy
     let next = -1
@@ -124,6 +134,7 @@ export class FastLane {
       const word = table.word(slot)
       if (!isIdle(word) || !this.#isFresh(slot)) continue
       const isOurs = word === this.#left[slot]
+      if (unwantedAt !== undefined && !isOurs && table.isWanted(slot, unwantedAt)) continue
       const isBetter =
         next === -1 || (isOurs === isNextOurs ? table.compareReturns(slot, next) > 0 === useLifo : isOurs)
       if (!isBetter) continue

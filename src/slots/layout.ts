@@ -58,6 +58,8 @@ export const row = {
   /** The count of returns at the last return. */
   returned: 4,
   flags: 5,
+  /** Until when its last holder is likely to want it again: monotonic milliseconds, their lower 32 bits. */
+  wanted: 6,
 } as const
 
 /** Words of a slot's row. */

@@ -14,6 +14,9 @@ const bytes = (slots: number): number => (firstRow + slots * rowWords) * Int32Ar
 /** Any of these, and the connection must be replaced before it is lent. */
 const spent = slotFlag.stale | slotFlag.lost | slotFlag.retiring
 
+/** Nobody says that he wants a connection for longer. */
+const mostWantedMs = 1000
+
 /** Counts of slots by state. */
 export type SlotCounts = Record<SlotState, number>
 
@@ -126,6 +129,17 @@ export class SlotTable {
     Atomics.store(this.#words, this.#row(slot) + row.returned, this.#tick(header.returns))
   }
 
+  /** Its holder is about to return it, and likely to want it again soon: who has others already leaves it alone that long. */
+  wantUntil(slot: number, ms: number): void {
+    Atomics.store(this.#words, this.#row(slot) + row.wanted, ms | 0)
+  }
+
+  isWanted(slot: number, nowMs: number): boolean {
+    const ahead = (Atomics.load(this.#words, this.#row(slot) + row.wanted) - (nowMs | 0)) | 0
+    // What was never said, or long ago, may look like the far future.
+    return ahead > 0 && ahead < mostWantedMs
+  }
+
   /** The monotonic time in milliseconds at which the present connection began to open. */
   openedAt(slot: number): number {
     const at = this.#row(slot)
@@ -225,6 +239,12 @@ export class SlotTable {
     let inUse = 0
     for (let slot = 0, slots = this.capacity; slot < slots; slot++) if (isTaken(this.word(slot))) inUse++
     return inUse
+  }
+
+  /** True when a connection could be opened. */
+  get isAnyEmpty(): boolean {
+    for (let slot = 0, slots = this.capacity; slot < slots; slot++) if (this.state(slot) === 'empty') return true
+    return false
   }
 
   /** True when the coordinator could have a connection to give, though no thread can take one: it is not in anybody's hands. */

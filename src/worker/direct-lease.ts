@@ -110,7 +110,8 @@ export class DirectLease<C extends object> extends Lease<C> {
         timeoutMs: closeTimeoutMs,
       })
     const lane = this.#lane
-    if (this.#calls?.isQuiet !== false) warnInFlight(this.trace, threadId, closeTimeoutMs)
+    // What was under way on a lane that has broken has ended with it.
+    if (!lane.isBroken && this.#calls?.isQuiet !== false) warnInFlight(this.trace, threadId, closeTimeoutMs)
     try {
       await this.#calls?.quieten(closeTimeoutMs, late)
       await within(lane.settled(), closeTimeoutMs, late)

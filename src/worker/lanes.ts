@@ -63,6 +63,11 @@ export class Lanes {
     this.#descriptors = native
   }
 
+  /** See `LaneModule`. */
+  get statement(): LaneModule['statement'] {
+    return this.#module.statement
+  }
+
   /** Lanes for this thread, or why there can be none. */
   static async load(table: SlotTable, caller: RemoteCaller, welcome: Welcome): Promise<Lanes | string> {
     const { handover } = welcome

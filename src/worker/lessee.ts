@@ -51,6 +51,7 @@ export class Lessee {
   /** By number, in the order of asking. */
   readonly #asks = new Set<number>()
   #lastAsk = 0
+  #alsoWaiting = 0
 
   constructor(table: SlotTable, caller: RemoteCaller, welcome: Welcome) {
     this.#table = table
@@ -59,9 +60,30 @@ export class Lessee {
     this.#lane = new FastLane(table, welcome.session, welcome)
   }
 
-  /** A lease at once, or 0. Whoever comes while others wait stands behind them. */
-  claim(): number {
-    return this.#waiters.size === 0 && this.#caller.lost === undefined ? this.#claimIdle() : 0
+  /** A lease at once, or 0. Whoever comes while others wait stands behind them. `unwantedAt`: see `FastLane`. */
+  claim(unwantedAt?: number): number {
+    return this.#waiters.size === 0 && this.#caller.lost === undefined ? this.#claimIdle(unwantedAt) : 0
+  }
+
+  /** True when `claim()` would find something. */
+  mayClaim(unwantedAt: number | undefined): boolean {
+    return this.#waiters.size === 0 && this.#lane.mayClaim(unwantedAt)
+  }
+
+  /** True when a checkout and its return need no message, as things are now. */
+  get isQuick(): boolean {
+    return this.#lane.isQuick
+  }
+
+  /** How many callers stand in the queue. */
+  get waiting(): number {
+    return this.#waiters.size
+  }
+
+  /** So many more wait in this thread who do not stand in the queue. */
+  alsoWait(count: number): void {
+    this.#alsoWaiting = count
+    this.#counted()
   }
 
   /** Stands in the queue until it is this caller's turn. It fails when patience ends, when opening fails, when the coordinator is lost. */
@@ -72,7 +94,7 @@ export class Lessee {
     patience.watch(reason => {
       const ask = this.#askOf(arrival)
       // Before the ask is withdrawn: the coordinator knows how far it has come with it.
-      if (reason instanceof TimeoutError) this.#explain(reason, ask).then(waiter.fail)
+      if (reason instanceof TimeoutError) this.explain(reason, 'connect', ask).then(waiter.fail)
       else waiter.fail(reason)
       this.#leave(arrival, ask)
     })
@@ -159,8 +181,8 @@ export class Lessee {
     }
   }
 
-  #claimIdle(): number {
-    const lease = this.#lane.claim()
+  #claimIdle(unwantedAt?: number): number {
+    const lease = this.#lane.claim(unwantedAt)
     if (lease === 0 || this.#table.sessions.isOpen(this.#welcome.session)) return lease
     // Shared no more, and about to be told: the coordinator finds this slot and takes it back.
     return 0
@@ -224,13 +246,13 @@ export class Lessee {
 
   #counted(): void {
     const { size } = this.#waiters
-    this.#table.sessions.setWaiting(this.#welcome.session, size)
+    this.#table.sessions.setWaiting(this.#welcome.session, size + this.#alsoWaiting)
     if (size <= 1) this.#caller.keepAlive('waiters', size > 0)
   }
 
   /** What the coordinator knows of a timeout: above all the last failure to connect. */
-  async #explain(error: TimeoutError, ask: number): Promise<unknown> {
-    const answer = this.#caller.ask(id => [kind.late, id, error.timeoutMs, ask])
+  async explain(error: TimeoutError, verb: 'connect' | 'query', ask = 0): Promise<unknown> {
+    const answer = this.#caller.ask(id => [kind.late, id, error.timeoutMs, ask, verb])
     return within(answer, graceMs, () => error).catch((explained: unknown) => explained)
   }
 }

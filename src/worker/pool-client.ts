@@ -1,5 +1,4 @@
 import { checkOptions, isDuration, isSignal, orNull } from '../base/checks.ts'
-import { TimeoutError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import { Patience } from '../base/patience.ts'
 import { ConnectionFairy, type Fairy } from '../fairies/fairy.ts'
@@ -17,6 +16,7 @@ import type { PoolEventListener } from './listeners.ts'
 import { RemoteLease } from './remote-lease.ts'
 import { runRemotely } from './remote-statement.ts'
 import { currentScope, type TaskScope } from './task-scope.ts'
+import { waitTimeout } from './wait-timeout.ts'
 import type { Wire } from './wire.ts'
 
 /** Options of one checkout. */
@@ -85,7 +85,11 @@ export class PoolClient<C extends object = object> {
    * {CoordinatorLostError} the pool is gone; the driver's own error; the signal's reason.
    */
   query<Result = unknown>(text: string, values?: readonly unknown[], options?: QueryOptions): Promise<Result> {
-    return runRemotely(this.#wire, text, values, options) as Promise<Result>
+    const { statements } = this.#wire
+    const result = statements?.mayRun(options)
+      ? statements.query(text, values, options)
+      : runRemotely(this.#wire, text, values, options)
+    return result as Promise<Result>
   }
 
   /** Condemns every connection opened before now, unless the reporter's generation is condemned already (behaviours 146-148). */
@@ -274,24 +278,12 @@ export class PoolClient<C extends object = object> {
     const timeoutMs = this.#timeoutOf(options)
     // A timeout of 0 is about waiting for a place only.
     return new Patience({ timeoutMs: timeoutMs === 0 ? null : timeoutMs, signal: options.signal }, () =>
-      this.#timeoutError(timeoutMs ?? 0),
+      waitTimeout(this.#wire, timeoutMs ?? 0, 'connect'),
     )
   }
 
   #timeoutOf({ timeoutMs }: ConnectOptions): number | null {
     return timeoutMs === undefined ? this.#wire.welcome.timeoutMs : timeoutMs
-  }
-
-  /** What this thread can say by itself of a deadline that has passed. */
-  #timeoutError(timeoutMs: number): TimeoutError {
-    const { table } = this.#wire
-    const { idle, leased, opening } = table.counts()
-    const waiting = table.sessions.waiting(this.#wire.welcome.session)
-    const total = idle + leased + opening
-    const message =
-      `connect() timed out after ${timeoutMs} ms waiting for a connection: ${leased + opening} of ${total} connections` +
-      ` are out, ${waiting} callers of this thread wait.`
-    return new TimeoutError(message, { phase: 'wait', timeoutMs, idle, leased, waiting, total })
   }
 
   #trace(caller: (...args: never[]) => unknown): CheckoutTrace | undefined {

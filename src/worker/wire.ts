@@ -6,6 +6,7 @@ import { type Control, ControlClient } from '../protocol/control.ts'
 import { kind, type Welcome } from '../protocol/messages.ts'
 import type { SlotTable } from '../slots/slot-table.ts'
 import { RemoteCaller } from '../transports/remote-caller.ts'
+import { DirectStatements } from './direct-statements.ts'
 import { Lanes } from './lanes.ts'
 import { Lessee } from './lessee.ts'
 import { Listeners } from './listeners.ts'
@@ -20,6 +21,8 @@ export class Wire {
   readonly welcome: Welcome
   /** Where this thread runs the driver itself (transport `direct`). */
   lanes: Lanes | undefined
+  /** And its statements of `pool.query()` as well. */
+  statements: DirectStatements | undefined
   /** How many fairies over this pool's leases this thread has forgotten so far: each lease that ends by that says so. */
   forgotten = 0
   #control: ControlClient | undefined
@@ -37,6 +40,7 @@ export class Wire {
       lost: error => {
         this.#control?.lose(error)
         this.lessee.lose(error)
+        this.statements?.lose(error)
         this.lanes?.close()
         onLost()
       },
@@ -50,6 +54,7 @@ export class Wire {
     if (this.lost) return
     if (typeof lanes === 'string') return this.caller.tell([kind.transport, 'remote', lanes])
     this.lanes = lanes
+    if (this.welcome.pipelines && lanes.statement) this.statements = new DirectStatements(this, lanes, lanes.statement)
     this.table.sessions.setDirect(this.welcome.session)
     this.lessee.peeks()
     this.caller.tell([kind.transport, 'direct', undefined])

@@ -3,7 +3,7 @@ import { createPool } from '../../src/coordinator/create-pool.ts'
 import type { Dialect, Outcome } from '../../src/dialects/dialect.ts'
 import type { PoolOptions } from '../../src/pool/options.ts'
 import type { QueuePool } from '../../src/pool/queue-pool.ts'
-import type { Statement } from '../../src/pool/statement.ts'
+import type { Statement } from '../../src/statements/statement.ts'
 import { MemoryLogger } from './observe.ts'
 
 /** The connection is gone. */

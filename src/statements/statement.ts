@@ -1,15 +1,20 @@
+import { Link } from '../base/chain.ts'
 import { Patience } from '../base/patience.ts'
 import type { Outcome } from '../dialects/dialect.ts'
-import type { Borrower } from './request.ts'
+import type { Borrower } from '../fairies/borrower.ts'
 
-/** Where a statement is: told when its caller has left. */
+/** Where a statement is. */
 export interface StatementPlace {
+  /** Its caller has left. */
   left(statement: Statement): void
+  /** The driver has answered it, and its caller has been told, if there still is one. */
+  answered?(statement: Statement): void
 }
 
 /** What is particular to one statement. */
 export interface StatementWish {
   readonly text: string
+  readonly values: readonly unknown[] | undefined
   /** For the connection's `query`. */
   readonly args: readonly unknown[]
   /** How long it may wait for a connection. 0: not at all; null: as long as it takes. */
@@ -18,24 +23,33 @@ export interface StatementWish {
   readonly whole: Patience | undefined
 }
 
-/** One statement of `pool.query()`, from the call until its outcome is told, once, or is nobody's any more. */
-export class Statement implements Outcome {
+/**
+ * One statement of `pool.query()`, from the call until its outcome is told, once, or is nobody's any more. `resolve` and `reject`
+ * are for the driver.
+ */
+export class Statement extends Link implements Outcome {
   /** The thread it comes from. */
   readonly borrower: Borrower
   readonly text: string
+  readonly values: readonly unknown[] | undefined
   readonly args: readonly unknown[]
   readonly waitMs: number | null
+  /** Where it waits. A chain does not know which are its own. */
+  queue: object | undefined
   readonly #whole: Patience | undefined
   readonly #outcome: Outcome
   #wait: Patience | undefined
   #place: StatementPlace | undefined
   #state: 'waiting' | 'sent' | 'over' = 'waiting'
 
-  constructor(borrower: Borrower, { text, args, waitMs, whole }: StatementWish, outcome: Outcome) {
+  constructor(borrower: Borrower, wish: StatementWish, outcome: Outcome) {
+    super()
+    const { whole } = wish
     this.borrower = borrower
-    this.text = text
-    this.args = args
-    this.waitMs = waitMs
+    this.text = wish.text
+    this.values = wish.values
+    this.args = wish.args
+    this.waitMs = wish.waitMs
     this.#whole = whole
     this.#outcome = outcome
     whole?.watch(reason => this.leave(reason))
@@ -67,9 +81,16 @@ export class Statement implements Outcome {
 
   resolve(value: unknown): void {
     if (this.#end()) this.#outcome.resolve(value)
+    this.#place?.answered?.(this)
   }
 
   reject(error: unknown): void {
+    this.fail(error)
+    this.#place?.answered?.(this)
+  }
+
+  /** It is over without an answer. */
+  fail(error: unknown): void {
     if (this.#end()) this.#outcome.reject(error)
   }
 

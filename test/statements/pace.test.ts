@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Pace, slowMs } from '../../src/pool/pace.ts'
+import { Pace, slowMs } from '../../src/statements/pace.ts'
 
 /** So many answers, so many milliseconds one after another. */
 function answers(pace: Pace, count: number, ms: number, text = 'a'): void {

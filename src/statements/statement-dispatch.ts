@@ -1,54 +1,58 @@
-import { threadId } from 'node:worker_threads'
-import { monotonicMs } from '../base/clock.ts'
+import { Chain } from '../base/chain.ts'
+import { turnMs } from '../base/clock.ts'
 import { type Deadline, deadlines } from '../base/deadlines.ts'
 import type { TimeoutError } from '../base/errors.ts'
-import { ConnectionFairy } from '../fairies/fairy.ts'
-import { mayKeep } from '../slots/fair-share.ts'
-import type { Checkout } from './checkout.ts'
-import { Pace } from './pace.ts'
-import type { Pool } from './pool.ts'
-import { type Borrower, CheckoutRequest, notNeeded } from './request.ts'
+import { Pace, slowMs } from './pace.ts'
 import type { Statement, StatementPlace } from './statement.ts'
 import { StatementLease, type StatementLeaseOwner } from './statement-lease.ts'
+import type { StatementLine } from './statement-line.ts'
 import { StatementQueue } from './statement-queue.ts'
+import { isLine, type StatementAsk, type StatementAsker, type StatementSource } from './statement-source.ts'
 
 /** So long no more connections are asked for when one could not be opened and others do the work. */
 const holdOffMs = 100
 
 /**
- * Where the statements of all threads wait, and which connection each goes over. To the pool this is one borrower, of this
- * thread: it takes what is idle, asks for more when all that it has is busy, and holds nothing when it has nothing to do.
+ * Where statements wait, and which connection each goes over: those of this thread, and on the coordinator also those of the
+ * threads that send theirs there. It takes what is idle, asks for more when all that it has is busy, and holds nothing when it
+ * has nothing to do.
  *
  * Whoever waits in `connect()` with as good a claim comes first: as long as there is one, nothing more is put on a connection,
  * so one after another comes home. What this is granted when its own turn in the pool's queue has come, it uses for one turn
  * at least: as many statements as may be in flight. So neither starves the other.
  */
-export class StatementDispatch<C extends object> implements StatementPlace, StatementLeaseOwner<C> {
-  readonly #pool: Pool<C>
-  readonly #borrower: Borrower = { session: 0, threadId }
+export class StatementDispatch implements StatementPlace, StatementLeaseOwner, StatementAsker {
+  readonly #source: StatementSource
   readonly #pace = new Pace()
   readonly #quick = new StatementQueue()
   /** Those whose text was slow the last time: each gets a connection with nothing behind it, so that it holds up nobody. */
   readonly #slow = new StatementQueue()
-  readonly #leases = new Set<StatementLease<C>>()
+  readonly #leases = new Chain<StatementLease>()
   /** What has been asked for, each with the statement that was next then: a failure to open is its failure. */
-  readonly #asks = new Map<CheckoutRequest<C>, Statement>()
+  readonly #asks = new Map<StatementAsk, Statement>()
   /** Where both kinds wait they take turns. */
   #turn: 'quick' | 'slow' = 'quick'
   #holdOff: Deadline | undefined
+  #look: Deadline | undefined
 
-  constructor(pool: Pool<C>) {
-    this.#pool = pool
+  constructor(source: StatementSource) {
+    this.#source = source
   }
 
-  /** How many statements wait that nobody stands for in the pool's own queue. */
+  /** How many statements wait that no ask in line stands for. */
   get waiting(): number {
     return Math.max(0, this.#waiting - this.#inLine)
   }
 
   /** Sends a statement, at once or when it is its turn. */
   add(statement: Statement): void {
-    const queue = this.#pace.isSlow(statement.text) ? this.#slow : this.#quick
+    const isSlow = this.#pace.isSlow(statement.text)
+    // As nobody waits, and nothing is idle, it can only go behind others.
+    if (!isSlow && this.#waiting === 0 && !this.#source.isAnyIdle(this.#leases.size)) {
+      const lease = this.#leastBusy()
+      if (lease) return lease.send(statement, 'among others')
+    }
+    const queue = isSlow ? this.#slow : this.#quick
     queue.add(statement)
     this.#serve()
     if (!statement.isWaiting) return
@@ -59,30 +63,47 @@ export class StatementDispatch<C extends object> implements StatementPlace, Stat
 
   /** What is said of a statement that has waited too long. */
   timeoutError(timeoutMs: number): TimeoutError {
-    return this.#pool.timeoutError({ phase: 'wait', timeoutMs, verb: 'query' })
+    return this.#source.timeoutError(timeoutMs)
   }
 
   /** The caller of a statement that waits has left. */
   left(statement: Statement): void {
-    if (this.#quick.delete(statement) || this.#slow.delete(statement)) this.#withdraw()
+    if (this.#quick.delete(statement) || this.#slow.delete(statement)) this.#settle()
   }
 
-  answered(text: string, ms: number): void {
+  /** Takes out all that wait: they go another way. */
+  takeWaiting(): Statement[] {
+    const taken: Statement[] = []
+    for (const queue of [this.#quick, this.#slow]) while (queue.size > 0) taken.push(queue.take()!)
+    this.#settle()
+    return taken
+  }
+
+  /** No connection will come any more, and those that are here are gone. */
+  lose(error: Error): void {
+    for (const statement of this.takeWaiting()) statement.fail(error)
+    for (const lease of this.#leases) {
+      this.#leases.delete(lease)
+      lease.cutOff(error)
+    }
+  }
+
+  paced(text: string, ms: number): void {
     this.#pace.note(text, ms)
   }
 
-  ready(lease: StatementLease<C>): void {
+  ready(lease: StatementLease): void {
     if (lease.inFlight > 0) {
       if (this.#waiting > 0) this.#serve()
       return
     }
-    if (lease.isReusable && !this.#othersWait && this.#fill(lease)) return
+    if (lease.isReusable && !this.#othersWait && this.#fill(lease)) return this.#settle()
     this.#leases.delete(lease)
     lease.end()
     this.#gone()
   }
 
-  lost(lease: StatementLease<C>): void {
+  lost(lease: StatementLease): void {
     this.#leases.delete(lease)
     this.#gone()
   }
@@ -97,7 +118,7 @@ export class StatementDispatch<C extends object> implements StatementPlace, Stat
   /** Whatever has happened, call it at the end: it looks at what waits and at what is free. */
   #serve(): void {
     // One each: whatever is idle is better than standing behind another statement.
-    while (this.#asks.size < this.#waiting && this.#isAnyIdle) {
+    while (this.#asks.size < this.#waiting && this.#source.isAnyIdle(this.#leases.size)) {
       const lease = this.#ask()
       if (lease === undefined) break
       this.#sendNext(lease)
@@ -109,15 +130,32 @@ export class StatementDispatch<C extends object> implements StatementPlace, Stat
       lease.send(this.#quick.take()!, 'among others')
     }
     this.#askFor(this.#slow.size + Math.ceil(this.#quick.size / this.#pace.depth))
+    this.#settle()
+  }
+
+  /** Fewer wait, or more: what is asked for, and what is said of it, is to be as they are. */
+  #settle(): void {
     this.#withdraw()
+    this.#lookAgain()
+    this.#source.waiting(this.waiting)
+  }
+
+  /** What is in flight may be silent from now on, and then nothing else makes this look at what waits. */
+  #lookAgain(): void {
+    const mayBeLeft = this.#waiting > 0 && this.#asks.size === 0 && this.#holdOff === undefined
+    if (!mayBeLeft || this.#look !== undefined || !this.#source.mayAsk(this.#leases.size, true)) return
+    this.#look = deadlines.arm(slowMs, () => {
+      this.#look = undefined
+      this.#serve()
+    })
   }
 
   /** The lease with the fewest in flight, of those that may take one more. */
-  #leastBusy(): StatementLease<C> | undefined {
+  #leastBusy(): StatementLease | undefined {
     if (this.#othersWait || this.#slowNeedsRoom) return undefined
     const { depth } = this.#pace
-    const now = monotonicMs()
-    let least: StatementLease<C> | undefined
+    const now = turnMs()
+    let least: StatementLease | undefined
     for (const lease of this.#leases) {
       if (least !== undefined && lease.inFlight >= least.inFlight) continue
       if (lease.mayTake(depth, now)) least = lease
@@ -126,16 +164,26 @@ export class StatementDispatch<C extends object> implements StatementPlace, Stat
   }
 
   /** A turn of a lease that is free: a slow statement, or as many quick ones as may be in flight. False: nothing waits. */
-  #fill(lease: StatementLease<C>): boolean {
+  #fill(lease: StatementLease): boolean {
     if (this.#waiting === 0) return false
     this.#sendNext(lease)
     const { depth } = this.#pace
-    const now = monotonicMs()
-    while (this.#quick.size > 0 && lease.mayTake(depth, now)) lease.send(this.#quick.take()!, 'among others')
+    const now = turnMs()
+    while (lease.mayTake(depth, now)) {
+      const statement = this.#quick.take() ?? this.#takeQuickened()
+      if (statement === undefined) break
+      lease.send(statement, 'among others')
+    }
     return true
   }
 
-  #sendNext(lease: StatementLease<C>): void {
+  /** One that has waited as slow, and whose text was quick since. */
+  #takeQuickened(): Statement | undefined {
+    const { first } = this.#slow
+    return first === undefined || this.#pace.isSlow(first.text) ? undefined : this.#slow.take()
+  }
+
+  #sendNext(lease: StatementLease): void {
     const isSlow = this.#slow.size > 0 && (this.#quick.size === 0 || this.#turn === 'slow')
     this.#turn = isSlow ? 'quick' : 'slow'
     const statement = (isSlow ? this.#slow : this.#quick).take()!
@@ -148,50 +196,42 @@ export class StatementDispatch<C extends object> implements StatementPlace, Stat
    */
   #askFor(wanted: number): void {
     const most = this.#holdOff ? 0 : Math.min(wanted, Math.max(1, this.#leases.size))
-    while (this.#asks.size < most && this.#inLine === 0 && !this.#hasAll) {
+    while (this.#asks.size < most && this.#waiting > 0 && this.#inLine === 0 && this.#mayAsk) {
       const lease = this.#ask()
       if (lease) this.#fill(lease)
     }
   }
 
   /** A connection, where one can be had at once; else it is asked for, and is used when it comes. */
-  #ask(): StatementLease<C> | undefined {
-    const options = {
-      timeoutMs: null,
-      fairyOver: (checkout: Checkout<C>) => ConnectionFairy.temporary<C>(checkout),
-    }
-    const request = new CheckoutRequest<C>(this.#borrower, options, late => this.#pool.timeoutError(late))
-    const checkout = this.#pool.checkout(request)
-    if (!(checkout instanceof Promise)) return this.#begin(checkout)
-    this.#asks.set(request, this.#slow.first ?? this.#quick.first!)
-    checkout.then(
-      granted => this.#granted(request, granted),
-      (error: unknown) => this.#refused(request, error),
-    )
+  #ask(): StatementLease | undefined {
+    const next = this.#slow.first ?? this.#quick.first!
+    const taken = this.#source.ask(this, this.#leases.size)
+    if (isLine(taken)) return this.#begin(taken)
+    this.#asks.set(taken, next)
     return undefined
   }
 
-  #begin(checkout: Checkout<C>): StatementLease<C> {
-    const lease = new StatementLease(this.#pool, checkout, this)
+  #begin(line: StatementLine): StatementLease {
+    const lease = new StatementLease(line, this)
     this.#leases.add(lease)
     return lease
   }
 
   /** Its turn, whoever waits by now: it has waited as well. */
-  #granted(request: CheckoutRequest<C>, checkout: Checkout<C>): void {
-    this.#asks.delete(request)
-    const lease = this.#begin(checkout)
+  granted(ask: StatementAsk, line: StatementLine): void {
+    this.#asks.delete(ask)
+    const lease = this.#begin(line)
     if (this.#fill(lease)) this.#serve()
     else this.ready(lease)
   }
 
-  #refused(request: CheckoutRequest<C>, error: unknown): void {
-    const statement = this.#asks.get(request)!
-    this.#asks.delete(request)
-    if (error === notNeeded) return
+  refused(ask: StatementAsk, error: unknown): void {
+    const statement = this.#asks.get(ask)
+    if (statement === undefined) return
+    this.#asks.delete(ask)
     // What there is will do; and a server that refuses more connections must not be asked at every answer.
     if (this.#leases.size > 0) this.#holdOff = deadlines.arm(holdOffMs, () => this.#openAgain())
-    else if (this.#quick.delete(statement) || this.#slow.delete(statement)) statement.reject(error)
+    else if (this.#quick.delete(statement) || this.#slow.delete(statement)) statement.fail(error)
     this.#serve()
   }
 
@@ -206,7 +246,11 @@ export class StatementDispatch<C extends object> implements StatementPlace, Stat
     if (this.#waiting > 0) return
     this.#holdOff?.cancel()
     this.#holdOff = undefined
-    for (const request of this.#asks.keys()) request.patience.leave(notNeeded)
+    this.#look?.cancel()
+    this.#look = undefined
+    const asks = [...this.#asks.keys()]
+    this.#asks.clear()
+    for (const ask of asks) ask.withdraw()
   }
 
   get #waiting(): number {
@@ -216,21 +260,12 @@ export class StatementDispatch<C extends object> implements StatementPlace, Stat
   /** Of the asks, those that wait for a place, and not for a connection that is being opened or examined. */
   get #inLine(): number {
     let inLine = 0
-    for (const { phase } of this.#asks.keys()) if (phase === 'wait') inLine++
+    for (const { isInLine } of this.#asks.keys()) if (isInLine) inLine++
     return inLine
   }
 
-  get #isAnyIdle(): boolean {
-    if (this.#leases.size === this.#pool.records.size) return false
-    for (const { state } of this.#pool.records) if (state === 'idle') return true
-    return false
-  }
-
-  /** A caller of this thread that waits, or one of a thread that holds fewer connections than this: it comes first. */
   get #othersWait(): boolean {
-    const { slots } = this.#pool
-    if (slots.waiters === 0) return false
-    return slots.sessions.waiting(0) > this.#inLine || !mayKeep(slots, 0, Number.POSITIVE_INFINITY)
+    return this.#source.othersWait(this.#inLine)
   }
 
   /** A slow one needs a connection with nothing in flight, and none is being opened. */
@@ -238,8 +273,14 @@ export class StatementDispatch<C extends object> implements StatementPlace, Stat
     return this.#slow.size > 0 && this.#asks.size === this.#inLine
   }
 
-  get #hasAll(): boolean {
-    const { poolSize, maxOverflow } = this.#pool.settings
-    return maxOverflow >= 0 && this.#leases.size >= poolSize + maxOverflow
+  get #mayAsk(): boolean {
+    return this.#source.mayAsk(this.#leases.size, this.#isStuck)
+  }
+
+  get #isStuck(): boolean {
+    if (this.#slow.size > 0) return true
+    const now = turnMs()
+    for (const lease of this.#leases) if (!lease.isStuck(now)) return false
+    return true
   }
 }

@@ -1,9 +1,10 @@
+import { Chain } from '../base/chain.ts'
 import type { Statement } from './statement.ts'
 
 /** Statements that wait, by the threads they come from: the threads take turns, and within a thread it is first come, first served. */
 export class StatementQueue {
   /** In the order of their turns. None is empty. */
-  readonly #bySession = new Map<number, Set<Statement>>()
+  readonly #bySession = new Map<number, Chain<Statement>>()
   #size = 0
 
   get size(): number {
@@ -13,7 +14,12 @@ export class StatementQueue {
   add(statement: Statement): void {
     const queue = this.#bySession.get(statement.borrower.session)
     if (queue) queue.add(statement)
-    else this.#bySession.set(statement.borrower.session, new Set([statement]))
+    else {
+      const begun = new Chain<Statement>()
+      begun.add(statement)
+      this.#bySession.set(statement.borrower.session, begun)
+    }
+    statement.queue = this
     this.#size++
   }
 
@@ -21,7 +27,8 @@ export class StatementQueue {
   delete(statement: Statement): boolean {
     const { session } = statement.borrower
     const queue = this.#bySession.get(session)
-    if (!queue?.delete(statement)) return false
+    if (statement.queue !== this || !queue?.delete(statement)) return false
+    statement.queue = undefined
     if (queue.size === 0) this.#bySession.delete(session)
     this.#size--
     return true
@@ -29,7 +36,7 @@ export class StatementQueue {
 
   /** Whose turn it is. */
   get first(): Statement | undefined {
-    for (const queue of this.#bySession.values()) for (const statement of queue) return statement
+    for (const queue of this.#bySession.values()) return queue.first
     return undefined
   }
 
