@@ -37,6 +37,8 @@ export interface Place {
   isRetiring: boolean
   /** When it came home. */
   returned: number
+  /** The worker has returned it by itself, and nobody has had it since. */
+  isWorkersOwn: boolean
 }
 
 /**

@@ -53,10 +53,16 @@ export abstract class PlacesModel {
     return this.lendsByItself && (this.settings.path === 'clean' || this.settings.resetOnReturn === 'none')
   }
 
+  /** Unless there is one too many: then the coordinator sees to it. */
+  protected returnsHome(place: Place): boolean {
+    const { poolSize } = this.settings
+    return this.returnsByItself && !place.isRetiring && (poolSize === 0 || this.places.length <= poolSize)
+  }
+
   /** There is a place: whoever waits may have it. */
   protected abstract serve(at: Trace): void
 
-  /** One that is at home is preferred to a new one (29); the oldest return first, or the latest (57). */
+  /** One that is at home is preferred to a new one (29); the oldest return first, or the latest (57), of those a worker had last. */
   protected take(thread: Thread, how: 'in turn' | 'by itself'): Place | undefined {
     const good = how === 'by itself' && this.lendsByItself ? this.takeGood(thread) : undefined
     const place = good ?? this.#first(this.places.filter(({ state }) => state === 'home')) ?? this.#create(thread)
@@ -66,7 +72,9 @@ export abstract class PlacesModel {
 
   protected takeGood(thread: Thread): Place | undefined {
     const isGood = (place: Place): boolean => place.connection !== undefined && !this.isStale(place)
-    const place = this.#first(this.places.filter(place => place.state === 'home' && isGood(place)))
+    const good = this.places.filter(place => place.state === 'home' && isGood(place))
+    const own = thread === 'there' ? good.filter(place => place.isWorkersOwn) : []
+    const place = this.#first(own) ?? this.#first(good)
     if (place) Object.assign(place, { state: 'opening', thread })
     return place
   }
@@ -74,6 +82,7 @@ export abstract class PlacesModel {
   protected keep(place: Place): void {
     place.state = 'home'
     place.isFresh = false
+    place.isWorkersOwn = false
     place.returned = ++this.#returns
   }
 
@@ -184,6 +193,7 @@ export abstract class PlacesModel {
       isSoft: false,
       isRetiring: false,
       returned: 0,
+      isWorkersOwn: false,
     }
     this.places.push(place)
     return place

@@ -13,7 +13,9 @@ export class PoolModel extends LendingModel {
     if (caller.state !== 'holds' || place === undefined) return
     caller.end()
     if (caller.thread === 'there' && this.handOn(place)) return
+    const isOwn = caller.thread === 'there' && this.returnsHome(place)
     this.giveBack(place, trace)
+    place.isWorkersOwn = isOwn && place.state === 'home'
   }
 
   invalidate(caller: Caller, how: 'hard' | 'soft', error: string): void {
