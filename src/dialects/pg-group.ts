@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import pgModule from 'pg'
+import type { PgField } from './pg-empty-row.ts'
 import type { PgQuery, PgWriter } from './pg-query.ts'
-import { aboutStatement, type PgField, parseMessage } from './pg-text.ts'
+import { aboutStatement, parseMessage } from './pg-text.ts'
 
 /** What pg keeps but does not declare. */
 interface Undeclared {

@@ -1,4 +1,5 @@
 import type { Client } from 'pg'
+import type { PgField } from './pg-empty-row.ts'
 
 /** What the driver keeps but does not declare; each use says what for. */
 export interface ClientInside {
@@ -33,6 +34,15 @@ export interface PgConnection {
   close(message: { readonly type: string; readonly name?: string }, more?: boolean): void
   on(event: 'parameterStatus', listener: (message: ParameterStatus) => void): void
   on(event: 'errorMessage', listener: (error: Error) => void): void
+  /** How the columns of the rows that follow are described. */
+  on(event: 'rowDescription', listener: (message: RowDescription) => void): void
+  off(event: 'rowDescription', listener: (message: RowDescription) => void): void
+  listeners(event: 'rowDescription'): ((message: RowDescription) => void)[]
+}
+
+/** The columns of the rows that follow. */
+export interface RowDescription {
+  readonly fields: readonly PgField[]
 }
 
 /** A setting of the session that the server reports. */

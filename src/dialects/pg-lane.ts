@@ -9,6 +9,7 @@ import { isPgDisconnect } from './pg-errors.ts'
 import type { PgFacts } from './pg-handover.ts'
 import { inside } from './pg-inside.ts'
 import { PgPipeline, type PipelinedClient } from './pg-pipeline.ts'
+import { describeRows } from './pg-rows.ts'
 import { isAtRest, settled } from './pg-settled.ts'
 import { PgSocket } from './pg-socket.ts'
 import { pgStatement } from './pg-statement.ts'
@@ -172,6 +173,7 @@ export const openLane: LaneModule['openLane'] = async (descriptor, facts, peek) 
     })
     await client.connect()
     ownStatementNames(client, namespace)
+    describeRows(client)
     return new PgLane(client, socket, descriptor, peek)
   } catch (error) {
     socket.destroy()

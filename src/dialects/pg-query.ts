@@ -1,9 +1,10 @@
 import pgModule from 'pg'
 import { Link } from '../base/chain.ts'
 import type { Outcome } from './dialect.ts'
+import type { PgField } from './pg-empty-row.ts'
 import type { PgGroup } from './pg-group.ts'
 import type { PgStatement } from './pg-statement.ts'
-import { aboutStatement, type PgField, PgText } from './pg-text.ts'
+import { aboutStatement, PgText } from './pg-text.ts'
 
 /** What a query of pg's writes to. */
 export interface PgWriter {

@@ -1,9 +1,4 @@
-/** What a column of a result is called, and how its values come. */
-export interface PgField {
-  readonly name: string
-  readonly dataTypeID: number
-  readonly format: string
-}
+import { EmptyRow, type PgField } from './pg-empty-row.ts'
 
 /** So many texts are remembered; then it begins anew. */
 const mostTexts = 256
@@ -19,9 +14,7 @@ export class PgText {
   readonly parseTail: Buffer
   /** Parse as an unnamed statement. */
   readonly parse: Buffer
-  /** The names of the columns, the last time, and a row of them. */
-  #columns: readonly string[] = []
-  #emptyRow: object = {}
+  readonly #emptyRow = new EmptyRow()
 
   constructor(text: string) {
     this.parseTail = Buffer.from(`${text}\0\0\0`)
@@ -40,13 +33,7 @@ export class PgText {
 
   /** A row with these columns, all null, that others may copy. */
   emptyRow(fields: readonly PgField[]): object {
-    const columns = this.#columns
-    const isSame = columns.length === fields.length && fields.every(({ name }, at) => name === columns[at])
-    if (!isSame) {
-      this.#columns = fields.map(({ name }) => name)
-      this.#emptyRow = Object.fromEntries(this.#columns.map(name => [name, null]))
-    }
-    return this.#emptyRow
+    return this.#emptyRow.for(fields)
   }
 }
 

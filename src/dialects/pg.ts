@@ -9,6 +9,7 @@ import { endSession, pgHandover } from './pg-handover.ts'
 import { inside } from './pg-inside.ts'
 import { recordLogin } from './pg-login.ts'
 import { PgPipeline, type PipelinedClient } from './pg-pipeline.ts'
+import { describeRows } from './pg-rows.ts'
 import { PgSocket } from './pg-socket.ts'
 import { pgStatement } from './pg-statement.ts'
 
@@ -27,6 +28,7 @@ async function open(
   signal.addEventListener('abort', giveUp, { once: true })
   try {
     await client.connect()
+    describeRows(client)
     return client
   } catch (error) {
     giveUp()
