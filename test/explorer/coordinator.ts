@@ -18,6 +18,8 @@ export class Coordinator {
   readonly scope: Scope
   readonly records: Records<object>
   readonly waiters: Waiters<object>
+  /** Sessions whose messages come too late. */
+  readonly #ended = new Set<number>()
   readonly #wishes = new Map<string, Waiter<object>>()
 
   /** With so many records at home, connected. */
@@ -48,6 +50,7 @@ export class Coordinator {
 
   receive(): void {
     const { from, message } = this.scope.take()
+    if (this.#ended.has(from) && message[0] !== 'gone') return
     const [name, fact = 0, session = 0, id = 0] = message
     const record = this.records.at(fact)
     if (name === 'ask') this.ask(from, fact)
@@ -129,23 +132,21 @@ export class Coordinator {
 
   /** See `Session.#takeBack`, which `Session.over` calls twice. */
   takeBack(session: number): void {
-    this.#forget(session)
-    this.closeSession(session)
-    this.#endLeases(session)
-    this.scope.send(0, ['over', session])
-  }
-
-  closeSession(session: number): void {
+    this.forget(session)
+    // Closed first: what is claimed after that is not claimed for good.
     this.slots.sessions.close(session)
+    this.endLeases(session)
+    this.scope.send(0, ['over', session])
   }
 
   #over(session: number): void {
     this.tidy()
-    this.#endLeases(session)
+    this.endLeases(session)
     this.tidy()
   }
 
-  #forget(session: number): void {
+  forget(session: number): void {
+    this.#ended.add(session)
     for (const [name, waiter] of this.#wishes) {
       if (waiter.session !== session) continue
       this.#wishes.delete(name)
@@ -153,7 +154,7 @@ export class Coordinator {
     }
   }
 
-  #endLeases(session: number): void {
+  endLeases(session: number): void {
     for (const record of this.records) {
       const known = record.current as unknown as Loan | undefined
       const isHeld = known?.borrower.session === session && known.isValid

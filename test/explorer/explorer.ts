@@ -97,7 +97,7 @@ class Exploration {
       }
     }
     const fault = isAtRest ? this.#examine(world) : undefined
-    return fault ?? this.#kill(world, left)
+    return fault ?? this.#kill(world, running, left)
   }
 
   #take(world: World, thread: number, choice: number, left: number): string | undefined {
@@ -108,7 +108,7 @@ class Exploration {
   }
 
   /** Any mortal thread may be terminated now, before or after its messages have arrived. */
-  #kill(world: World, left: number): string | undefined {
+  #kill(world: World, running: number, left: number): string | undefined {
     const { mortals = [], deaths = 1 } = this.#scenario
     if (mortals.filter(each => world.isDead(each)).length >= deaths) return undefined
     for (const thread of mortals.filter(each => !world.isDead(each))) {
@@ -123,7 +123,7 @@ class Exploration {
         })
         after.post(0, thread, this.#messages.number(['gone']))
         const depth = this.#path.push({ thread, step, result: 0 }) - 1
-        const fault = this.#settle(after) ?? this.#visit(after, -1, left)
+        const fault = this.#settle(after) ?? this.#visit(after, running === thread ? -1 : running, left)
         if (fault) return fault
         this.#path.length = depth
       }
