@@ -27,10 +27,15 @@ export function lesseeOf(scope: Scope): Lessee {
   return new Lessee(scope.table, caller as unknown as RemoteCaller, welcome as unknown as Welcome)
 }
 
-function receive(lessee: Lessee, scope: Scope): void {
+/** False: the thread has been told to leave, and has closed its port. */
+function receive(lessee: Lessee, scope: Scope): boolean {
   const [name, id = 0, lease = 0]: Message = scope.take().message
   if (name === 'grant') lessee.granted(id, lease, true)
   if (name === 'dismissed') lessee.dismissed(id)
+  if (name !== 'bye') return true
+  lessee.lose(new Error('told to leave'))
+  scope.send(0, ['gone'])
+  return false
 }
 
 const patience = { watch: () => {} } as unknown as Patience
@@ -55,7 +60,7 @@ export const borrower =
     for (let served = 0; served < callers || afterwards === 'attends'; ) {
       const lease = granted.shift()
       if (lease === undefined) {
-        receive(lessee, scope)
+        if (!receive(lessee, scope)) return
         continue
       }
       served++

@@ -130,6 +130,12 @@ export class Coordinator {
     this.tidy()
   }
 
+  /** See `Session.end`: a thread that lives is told to leave, and answers by closing its port. */
+  dismiss(session: number): void {
+    this.takeBack(session)
+    this.scope.send(session, ['bye'])
+  }
+
   /** See `Session.#takeBack`, which `Session.over` calls twice. */
   takeBack(session: number): void {
     this.forget(session)
