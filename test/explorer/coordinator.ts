@@ -96,38 +96,8 @@ export class Coordinator {
   }
 
   tidy(): void {
-    this.#closeRetiring()
+    this.closeRetiring()
     this.serveWaiters()
-  }
-
-  dispose(): void {
-    for (const { slot } of this.records) this.slots.mark(slot, slotFlag.retiring)
-    this.#closeRetiring()
-  }
-
-  /** See `ConnectionRecord.close`: of a record that is idle, if it can be reserved. */
-  close(slot: number): void {
-    const record = this.records.at(slot)
-    if (!record?.reserve()) return
-    record.become('closing')
-    record.connection = undefined
-    record.become('empty')
-    this.tidy()
-  }
-
-  /** See `ConnectionRecord.invalidate`: the present loan is ended under its borrower. */
-  invalidate(slot: number): void {
-    const record = this.records.at(slot)!
-    const loan = record.loan as unknown as Loan | undefined
-    if (loan?.end('closing', 'any')) this.#shut(record)
-  }
-
-  /** Held for a look at it, and left as it was. */
-  inspect(slot: number): void {
-    const record = this.records.at(slot)
-    if (!record?.reserve()) return
-    record.become('idle')
-    this.tidy()
   }
 
   /** See `Session.end`: a thread that lives is told to leave, and answers by closing its port. */
@@ -170,11 +140,11 @@ export class Coordinator {
   }
 
   #die(loan: Loan | undefined, session: number): void {
-    if (loan?.borrower.session === session && loan.end('closing', 'any')) this.#shut(loan.record)
+    if (loan?.borrower.session === session && loan.end('closing', 'any')) this.shut(loan.record)
   }
 
   /** Its slot is `closing`; the driver takes its time. */
-  #shut(record: ConnectionRecord<object>): void {
+  shut(record: ConnectionRecord<object>): void {
     record.current = undefined
     record.connection = undefined
     this.scope.send(0, ['closed', record.slot])
@@ -228,7 +198,7 @@ export class Coordinator {
       const next = [...this.records].find(isHome)
       if (next === undefined) return this.records.create(session)
       if (next.isRetiring) {
-        this.#closeRetiring()
+        this.closeRetiring()
         continue
       }
       const word = this.slots.word(next.slot)
@@ -278,7 +248,7 @@ export class Coordinator {
     }
   }
 
-  #closeRetiring(): void {
+  closeRetiring(): void {
     for (const record of this.records) {
       if (!record.isRetiring) continue
       if (record.state === 'empty') record.become('opening')

@@ -51,9 +51,19 @@ describe('the explorer finds', () => {
       if (isLeased(word)) table.step(slot, word, 'idle')
       return anyoneWaits(table) ? 'awaited' : 'home'
     }
-    const threads = [returning(borrower(), store), borrower(), borrower()]
-    const invalidating = coordinator(1, made => made.invalidate(0))
-    expect(faultOf({ slots: 1, coordinator: invalidating, threads, preemptions: 2 })).toMatch(/^two holders/)
+    // Returns its lease twice, and claims again.
+    const careless: Program = scope => {
+      const lane = new FastLane(scope.table, scope.self, { useLifo: false, recycleMs: -1 })
+      for (let time = 0; time < 2; time++) {
+        const lease = lane.claim()
+        if (lease === 0) return
+        scope.use(lease)
+        lane.release(lease)
+        lane.release(lease)
+      }
+    }
+    const house = { slots: 1, coordinator: coordinator(1), threads: [returning(careless, store), careless] }
+    expect(faultOf({ ...house, preemptions: 2 })).toMatch(/^two holders/)
   })
 
   it('a lost wake-up, where a return looks for who waits before it is idle', () => {

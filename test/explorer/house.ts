@@ -7,7 +7,7 @@ import type { Program } from './replay.ts'
 import { print } from './schedule.ts'
 
 /** How much is explored: by default what takes seconds. 1 and more: so many preemptions more where they are bounded. */
-const more = Number(process.env.FAIRYPOOL_EXPLORE ?? 0)
+export const more: number = Number(process.env.FAIRYPOOL_EXPLORE ?? 0)
 
 /** A bound of preemptions: what it is here and now. */
 export const atMost = (preemptions: number): number => preemptions + more

@@ -4,6 +4,7 @@ import { slotFlag } from '../../src/slots/layout.ts'
 import { coordinator } from './coordinator.ts'
 import { atMost, faultOf } from './house.ts'
 import type { Program } from './replay.ts'
+import { close, dispose, inspect, invalidate } from './upkeep.ts'
 
 const laneOf: (scope: Parameters<Program>[0]) => FastLane = ({ table, self }) =>
   new FastLane(table, self, { useLifo: false, recycleMs: -1 })
@@ -46,12 +47,12 @@ describe('threads that claim and return by themselves', () => {
   })
 
   it.each([
-    ['reserved', coordinator(1, made => made.inspect(0))],
-    ['closed', coordinator(1, made => made.close(0))],
-    ['invalidated under its holder', coordinator(1, made => made.invalidate(0))],
+    ['reserved', coordinator(1, made => inspect(made, 0))],
+    ['closed', coordinator(1, made => close(made, 0))],
+    ['invalidated under its holder', coordinator(1, made => invalidate(made, 0))],
     ['marked stale', coordinator(1, made => made.slots.mark(0, slotFlag.stale))],
     ['condemned with all others', coordinator(1, made => made.slots.invalidateAll())],
-    ['disposed of', coordinator(1, made => made.dispose())],
+    ['disposed of', coordinator(1, made => dispose(made))],
   ])('two, while the slot is %s, every interleaving', (_, busy) => {
     expect(faultOf({ slots: 1, coordinator: busy, threads: [claimer(1), claimer(1)] })).toBeUndefined()
   })
