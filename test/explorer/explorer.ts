@@ -71,10 +71,13 @@ class Exploration {
       this.#seen = new Map()
       this.#path = []
       const world = new World([...this.#roots])
-      const fault = this.#settle(world) ?? this.#visit(world, -1, preemptions)
+      const fault =
+        this.#roots.find(each => each.fault)?.fault ?? this.#settle(world) ?? this.#visit(world, -1, preemptions)
       const states = this.#seen.size
-      if (fault) return { states, counterexample: { fault, schedule: this.#path, messages: this.#messages } }
-      if (!this.#hasLearnt) return { states, counterexample: undefined }
+      // What was found before all was learnt may have been found by more preemptions than are allowed.
+      if (this.#hasLearnt) continue
+      const counterexample = fault ? { fault, schedule: this.#path, messages: this.#messages } : undefined
+      return { states, counterexample }
     }
   }
 
