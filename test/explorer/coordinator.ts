@@ -67,7 +67,7 @@ export class Coordinator {
   /** See `Session.#handle`, `Session.#ask` and `QueuePool.doGet`. */
   ask(session: number, id: number): void {
     if (this.slots.sessions.waiting(session) === 0) return this.scope.send(session, ['dismissed', id])
-    const record = this.waiters.next() === undefined ? this.#take(session) : undefined
+    const record = this.waiters.next() === undefined ? this.take(session) : undefined
     if (record !== undefined) return this.#lend(record, session, id)
     const waiter: Waiter<object> = {
       session,
@@ -89,7 +89,7 @@ export class Coordinator {
 
   serveWaiters(): void {
     for (let waiter = this.waiters.next(); waiter; waiter = this.waiters.next()) {
-      const record = this.#take(waiter.session)
+      const record = this.take(waiter.session)
       if (record === undefined) return this.#takeBackOffers()
       this.#grant(waiter, record)
     }
@@ -151,7 +151,7 @@ export class Coordinator {
   }
 
   #closed(record: ConnectionRecord<object>): void {
-    this.#comeHome(record)
+    this.comeHome(record)
   }
 
   #leave(session: number, id: number): void {
@@ -167,11 +167,11 @@ export class Coordinator {
     const loan = record.loan as unknown as Loan | undefined
     if (!loan?.end('returning', 'exact')) return
     record.current = undefined
-    this.#comeHome(record)
+    this.comeHome(record)
   }
 
   /** See `QueuePool.doReturnConnection`. */
-  #comeHome(record: ConnectionRecord<object>): void {
+  comeHome(record: ConnectionRecord<object>): void {
     if (record.isRetiring) return this.#retire(record)
     const waiter = this.waiters.next()
     if (waiter === undefined) return this.#keep(record)
@@ -193,7 +193,7 @@ export class Coordinator {
     waiter.grant(record)
   }
 
-  #take(session: number): ConnectionRecord<object> | undefined {
+  take(session: number): ConnectionRecord<object> | undefined {
     for (;;) {
       const next = [...this.records].find(isHome)
       if (next === undefined) return this.records.create(session)
@@ -223,7 +223,7 @@ export class Coordinator {
     record.become('leased', session)
     if (this.#wishes.delete(`${session} ${id}`)) return this.#granted(record, session, id)
     record.become('returning')
-    this.#comeHome(record)
+    this.comeHome(record)
   }
 
   #granted(record: ConnectionRecord<object>, session: number, id: number): void {
@@ -243,7 +243,7 @@ export class Coordinator {
       const current = record.current as unknown as Loan | undefined
       if (record.isUnmet && !sessions.isOpen(session)) this.#die(record.adopt() as unknown as Loan, session)
       else if (current?.isOffer && !record.isClaimed && sessions.waiting(session) === 0) {
-        if (current.end('returning', 'exact')) this.#comeHome(record)
+        if (current.end('returning', 'exact')) this.comeHome(record)
       }
     }
   }

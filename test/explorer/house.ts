@@ -25,7 +25,7 @@ export function lostIn(words: Int32Array, dead: readonly number[]): string | und
   new Int32Array(buffer).set(words)
   const table = SlotTable.attach(buffer)
   const { sessions } = table
-  for (let session = 1; session <= sessions.last; session++) {
+  for (let session = 0; session <= sessions.last; session++) {
     if (!dead.includes(session) && sessions.isOpen(session) && sessions.waiting(session) > 0) {
       return `a lost wake-up: thread ${session} sleeps, and waits for a connection`
     }

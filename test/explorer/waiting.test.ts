@@ -2,11 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { borrower } from './borrower.ts'
 import { coordinator } from './coordinator.ts'
 import { atMost, faultOf, more } from './house.ts'
+import { borrow } from './own-caller.ts'
 import { close, dispose, inspect, invalidate } from './upkeep.ts'
 
 /** What else happens to the slots. */
 const troubles = [
   ['nothing else happens', coordinator(1)],
+  ["the coordinator's own thread wants one too", coordinator(1, borrow)],
   ['all connections are condemned', coordinator(1, made => made.slots.invalidateAll())],
   ['one is invalidated under its holder', coordinator(1, made => invalidate(made, 0))],
   ['one is reserved for a moment', coordinator(1, made => inspect(made, 0))],
