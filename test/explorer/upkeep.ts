@@ -1,0 +1,35 @@
+import { slotFlag } from '../../src/slots/layout.ts'
+import type { Coordinator } from './coordinator.ts'
+import type { Loan } from './loan.ts'
+
+/** See `QueuePool.dispose`. */
+export function dispose(coordinator: Coordinator): void {
+  // Marked first, then closed: a thread that returns one by itself does it the other way round.
+  for (const { slot } of coordinator.records) coordinator.slots.mark(slot, slotFlag.retiring)
+  coordinator.closeRetiring()
+}
+
+/** See `ConnectionRecord.close`: of a record that is idle, if it can be reserved. */
+export function close(coordinator: Coordinator, slot: number): void {
+  const record = coordinator.records.at(slot)
+  if (!record?.reserve()) return
+  record.become('closing')
+  record.connection = undefined
+  record.become('empty')
+  coordinator.tidy()
+}
+
+/** See `ConnectionRecord.invalidate`: the present loan is ended under its borrower. */
+export function invalidate(coordinator: Coordinator, slot: number): void {
+  const record = coordinator.records.at(slot)!
+  const loan = record.loan as unknown as Loan | undefined
+  if (loan?.end('closing', 'any')) coordinator.shut(record)
+}
+
+/** A record is held for a look at it, and left as it was. */
+export function inspect(coordinator: Coordinator, slot: number): void {
+  const record = coordinator.records.at(slot)
+  if (!record?.reserve()) return
+  record.become('idle')
+  coordinator.tidy()
+}
