@@ -63,7 +63,8 @@ describe.each(transports)('query() in a worker, transport %s,', (_, transport) =
       ),
     )
     expect(outcomes).toEqual(Array.from({ length: 4 }, () => ({ wrong: [], failed: 128 })))
-    expect([pool.status().checkedout, pool.status().waiting]).toEqual([0, 0])
+    // What had been asked for may still come when nothing needs it any more.
+    await eventually(() => [pool.status().checkedout, pool.status().waiting]).toEqual([0, 0])
   })
 
   it('gives what the driver gives, in few rows and in many, with Buffers that are Buffers', async () => {
