@@ -50,9 +50,13 @@ it.each(transports)(
     const tally = newTally()
     const alarm = new Alarm(what, () => pool.status())
     const crew = new Crew({ seed, tasks: 4, tally, alarm })
-    onTestFinished(() => crew.end())
     const mine = new Player({ pool, number: 0, seed, tally, tasks: 2, onFault: alarm.ring })
-    const trouble = new Trouble({ pool, crew, view: own.view, tally, random: new Random(seed) })
+    const trouble = new Trouble({ pool, crew, alarm, view: own.view, tally, random: new Random(seed) })
+    onTestFinished(async () => {
+      await trouble.end()
+      await crew.end()
+      await mine.rest()
+    })
 
     const stretch = async (ms: number): Promise<Sample> => {
       await crew.play()

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Client } from 'pg'
 import type { QueuePool } from '../../src/pool/queue-pool.ts'
 import type { ServerView } from '../support/server-view.ts'
+import type { Alarm } from './alarm.ts'
 import type { Crew } from './crew.ts'
 import { deaths } from './hand.ts'
 import type { Random } from './random.ts'
@@ -10,6 +11,7 @@ import type { Tally } from './tally.ts'
 interface TroubleOptions {
   readonly pool: QueuePool<Client>
   readonly crew: Crew
+  readonly alarm: Alarm
   readonly view: ServerView
   readonly tally: Tally
   readonly random: Random
@@ -40,11 +42,14 @@ export class Trouble {
   }
 
   begin(): void {
+    const { alarm } = this.#options
     this.#stop = new AbortController()
-    this.#over = this.#go(this.#stop.signal)
+    this.#over = this.#go(this.#stop.signal).catch((error: Error) =>
+      alarm.ring({ chore: 'trouble', text: `${error.stack}` }),
+    )
   }
 
-  /** Settles when what has begun is over. Fails as its first step that has failed. */
+  /** Settles when what has begun is over. */
   async end(): Promise<void> {
     this.#stop.abort()
     await this.#over
