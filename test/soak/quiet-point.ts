@@ -1,5 +1,6 @@
 import type { Client } from 'pg'
 import { expect } from 'vitest'
+import { letGo } from '../../src/fairies/lost-fairies.ts'
 import type { QueuePool } from '../../src/pool/queue-pool.ts'
 import { type Census, census } from '../support/census.ts'
 import { eventually } from '../support/eventually.ts'
@@ -21,7 +22,8 @@ const countSlack = 5
 /** Nobody works: all places are free, the server knows the pool's connections and no others, and none is in use or in a transaction. */
 export async function inspect(pool: QueuePool<Client>, view: ServerView, heaps: readonly number[]): Promise<Sample> {
   const { poolSize } = pool.status()
-  // This thread may have forgotten some itself.
+  // This thread may have forgotten some itself, and just now.
+  letGo()
   await census()
   await eventually(() => pool.status())
     .toMatchObject({ checkedout: 0, waiting: 0 })

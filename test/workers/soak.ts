@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Client } from 'pg'
+import { letGo } from '../../src/fairies/lost-fairies.ts'
 import { attach } from '../../src/worker/attach.ts'
 import type { FromHand, HandData, ToHand } from '../soak/hand.ts'
 import { newTally, Player } from '../soak/player.ts'
@@ -20,6 +21,8 @@ const player = new Player({ pool, number, seed, tasks, tally: newTally(tally), o
 
 async function rest(): Promise<void> {
   await player.rest()
+  // What is lost now is seen now: nobody may be young any more.
+  letGo()
   for (let sweep = 0; sweep < 3; sweep++) {
     await setImmediate()
     globalThis.gc!()
