@@ -38,7 +38,7 @@ export const endChores: readonly Chore[] = [
   },
   {
     name: 'impatient',
-    weight: 8,
+    weight: 16,
     async run(scene) {
       const timeoutMs = scene.random.below(6)
       await scene.forgiving(scene.lent(conn => ask(scene, conn, scene.id), { timeoutMs }))
@@ -46,7 +46,7 @@ export const endChores: readonly Chore[] = [
   },
   {
     name: 'leaving',
-    weight: 8,
+    weight: 16,
     async run(scene) {
       const signal = scene.leaving(10)
       await scene.forgiving(
@@ -60,7 +60,7 @@ export const endChores: readonly Chore[] = [
     weight: 4,
     async run(scene) {
       const conn = await scene.pool.connect()
-      const seconds = scene.random.chance(0.1) ? 2 : scene.random.next() / 50
+      const seconds = scene.random.chance(0.05) ? 2 : scene.random.next() / 50
       const asked = conn.query('select $1::bigint as id, pg_sleep($2)', [scene.id, seconds])
       const [answer] = await Promise.all([
         scene.forgiving(asked, 'closed', 'cancelled'),

@@ -21,12 +21,12 @@ const failing = 'select ($1::text)::int'
 export const fairyChores: readonly Chore[] = [
   {
     name: 'one row',
-    weight: 30,
+    weight: 80,
     run: scene => scene.lent(conn => ask(scene, conn, scene.id)),
   },
   {
     name: 'several queries',
-    weight: 8,
+    weight: 20,
     run: scene =>
       scene.lent(async conn => {
         const ids = Array.from({ length: 1 + scene.random.below(6) }, (_, n) => scene.id + n)
@@ -35,7 +35,7 @@ export const fairyChores: readonly Chore[] = [
   },
   {
     name: 'many rows',
-    weight: 8,
+    weight: 16,
     run: scene =>
       scene.lent(async conn => {
         const count = scene.random.below(scene.random.chance(0.1) ? 3000 : 200)
@@ -47,7 +47,7 @@ export const fairyChores: readonly Chore[] = [
   },
   {
     name: 'bytes',
-    weight: 6,
+    weight: 12,
     run: scene =>
       scene.lent(async conn => {
         const bytes = randomFillSync(Buffer.alloc(scene.random.below(scene.random.chance(0.1) ? 300_000 : 2000)))
@@ -58,7 +58,7 @@ export const fairyChores: readonly Chore[] = [
   },
   {
     name: 'prepared',
-    weight: 10,
+    weight: 24,
     run: scene =>
       scene.lent(async conn => {
         const which = scene.random.below(5)
@@ -81,7 +81,7 @@ export const fairyChores: readonly Chore[] = [
   },
   {
     name: 'cursor',
-    weight: 6,
+    weight: 16,
     run: scene =>
       scene.lent(async conn => {
         const { random, id } = scene

@@ -11,7 +11,7 @@ const post = `with entry as (insert into entries (transfer, account, amount, int
 /** The books of all transfers. A transfer is two entries that add up to nothing; only those are to be found that meant to be committed. */
 export const transfers: Chore = {
   name: 'transfer',
-  weight: 10,
+  weight: 30,
   async run(scene) {
     const { random, id, pool } = scene
     const intent = random.pick(['commit', 'commit', 'rollback', 'left open'])

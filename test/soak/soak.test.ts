@@ -9,7 +9,7 @@ import { Alarm } from './alarm.ts'
 import { audit, openBooks } from './books.ts'
 import { Crew } from './crew.ts'
 import { newTally, Player } from './player.ts'
-import { compare, inspect, type Sample } from './quiet-point.ts'
+import { inspect, type Sample, sample } from './quiet-point.ts'
 import { Random } from './random.ts'
 import { Trouble } from './trouble.ts'
 
@@ -18,10 +18,14 @@ const seconds = Number(process.env.FAIRYPOOL_SOAK_SECONDS ?? 30)
 const seed = Number(process.env.FAIRYPOOL_SOAK_SEED ?? Date.now() % 1_000_000)
 const transports = process.env.FAIRYPOOL_SOAK_TRANSPORT?.split(',') ?? ['direct', 'remote']
 
+const silent = { debug() {}, info() {}, warn() {}, error() {} }
+
 const own = OwnServer.forThisFile()
 
-/** The first stretch is a warm-up: what it opens and loads stays. */
-const stretches = [0.2, 0.4, 0.4]
+/** The share of the warm-up: what it opens and loads stays. */
+const warmUp = 0.2
+/** The rest has so many quiet points, the last one at its end. */
+const parts = 2
 
 it.each(transports)(
   `random work of 8 threads over 4 connections, ${seconds / transports.length} s, transport %s, leaves nothing wrong and nothing behind`,
@@ -29,13 +33,6 @@ it.each(transports)(
     const what = `Soak ${transport}, FAIRYPOOL_SOAK_SEED=${seed}`
     poolWarnings()
     await openBooks(own.view)
-    const losses: string[] = []
-    const logger = {
-      debug() {},
-      info() {},
-      warn() {},
-      error: (message: string, error?: unknown) => void losses.push(`${message} ${error}`),
-    }
     const pool = openPool<Client>({
       dialect: pg(own.config('a Unix socket')),
       poolSize: 4,
@@ -44,7 +41,7 @@ it.each(transports)(
       resetTimeoutMs: 1000,
       closeTimeoutMs: 300,
       collectOnStarvation: true,
-      logger,
+      logger: silent,
       ...(transport === 'remote' ? { transport } : {}),
     })
     const tally = newTally()
@@ -58,27 +55,24 @@ it.each(transports)(
       await mine.rest()
     })
 
-    const stretch = async (ms: number): Promise<Sample> => {
+    const stretch = async (ms: number, earlier?: Sample): Promise<Sample> => {
       await crew.play()
       mine.play()
       trouble.begin()
       await delay(ms)
       await trouble.end()
       const [heaps] = await Promise.all([crew.rest(), mine.rest()])
-      return inspect(pool, own.view, heaps)
+      await inspect(pool, own.view)
+      return sample(heaps, earlier)
     }
-    const samples: Sample[] = []
-    for (const share of stretches) {
-      samples.push(await alarm.watch(stretch((share * seconds * 1000) / transports.length)))
-    }
-    const [warm, ...later] = samples
+    const lasting = (share: number): number => (share * seconds * 1000) / transports.length
+    const first = await alarm.watch(stretch(lasting(warmUp)))
+    let last = first
+    for (let part = 1; part <= parts; part++) last = await alarm.watch(stretch(lasting((1 - warmUp) / parts), first))
     console.log(
-      `${what}: ${tally}; ${crew.deaths} threads killed, ${trouble.strikes} sessions ended, ${trouble.invalidations} invalidations, ` +
-        `${pool.status().collections} collections, ${pool.status().reclaimed} reclaimed; at most: ${JSON.stringify(trouble.peaks)}; ` +
-        `samples: ${JSON.stringify(samples)}`,
+      `${what}: ${tally}; ${trouble}, ${crew.deaths} threads killed, the pool: ${pool.status()}; ` +
+        `after the warm-up ${JSON.stringify(first)}, in the end ${JSON.stringify(last)}`,
     )
-    if (process.env.FAIRYPOOL_SOAK_LOG) console.log([...new Set(losses)].join('\n'))
-    for (const sample of later) compare(sample, warm!)
     const { committed, ...wrong } = await audit(own.view)
     expect(wrong, what).toEqual({ torn: 0, ghosts: 0, unbalanced: 0 })
     expect(committed, what).toBeGreaterThanOrEqual(tally.count('commits'))

@@ -49,7 +49,7 @@ async function fails(scene: Scene, id: number): Promise<void> {
 export const statementChores: readonly Chore[] = [
   {
     name: 'burst',
-    weight: 12,
+    weight: 40,
     async run(scene) {
       const size = 1 + scene.random.below(scene.random.chance(0.1) ? idsEach : 12)
       const asked = Array.from({ length: size }, (_, n) => scene.forgiving(statement(scene, scene.id + n)))

@@ -26,10 +26,10 @@ export class Trouble {
   readonly #kinds
   #stop = new AbortController()
   #over: Promise<void> = Promise.resolve()
-  invalidations = 0
-  strikes = 0
+  #invalidations = 0
+  #strikes = 0
   /** The most that were ever seen. */
-  readonly peaks = { waiting: 0, sessions: 0, heapMiB: 0 }
+  readonly #peaks = { waiting: 0, sessions: 0, heapMiB: 0 }
 
   constructor(options: TroubleOptions) {
     this.#options = options
@@ -55,6 +55,12 @@ export class Trouble {
     await this.#over
   }
 
+  toString(): string {
+    const { waiting, sessions, heapMiB } = this.#peaks
+    const peaks = `at most ${waiting} waiting, ${sessions} sessions and ${heapMiB} MiB of heap seen`
+    return `${this.#strikes} sessions ended, ${this.#invalidations} invalidations, ${peaks}`
+  }
+
   async #go(signal: AbortSignal): Promise<void> {
     const { random } = this.#options
     while (!signal.aborted) {
@@ -69,14 +75,14 @@ export class Trouble {
     const { view, tally, random } = this.#options
     const pids = await view.pids()
     if (pids.length === 0) return
-    this.strikes++
+    this.#strikes++
     tally.strike()
     await view.terminate(random.pick(pids))
     tally.strike()
   }
 
   async #invalidate(pool: QueuePool<Client>): Promise<void> {
-    this.invalidations++
+    this.#invalidations++
     await pool.invalidate()
   }
 
@@ -88,7 +94,7 @@ export class Trouble {
       heapMiB: Math.round(process.memoryUsage().heapUsed / 2 ** 20),
     }
     for (const name of ['waiting', 'sessions', 'heapMiB'] as const) {
-      this.peaks[name] = Math.max(this.peaks[name], seen[name])
+      this.#peaks[name] = Math.max(this.#peaks[name], seen[name])
     }
   }
 }
