@@ -1,3 +1,4 @@
+import { readdirSync, readlinkSync } from 'node:fs'
 import type { Client } from 'pg'
 import { expect } from 'vitest'
 import { letGo } from '../../src/fairies/lost-fairies.ts'
@@ -44,10 +45,24 @@ export async function inspect(pool: QueuePool<Client>, view: ServerView): Promis
 export async function sample(heaps: readonly number[], earlier: Sample | undefined): Promise<Sample> {
   let now: Sample
   await eventually(async () => {
-    now = { ...(await census()), heap: process.memoryUsage().heapUsed, heaps }
+    now = { ...(await census()), descriptors: descriptors(), heap: process.memoryUsage().heapUsed, heaps }
     return earlier === undefined ? [] : growth(now, earlier)
   }).toEqual([])
   return now!
+}
+
+/** Sockets, pipes and the like. Not files: a thread that is killed while Node loads its modules leaves those open that were being read. */
+function descriptors(): number {
+  if (process.platform !== 'linux') return 0
+  const folder = '/proc/self/fd'
+  return readdirSync(folder).filter(name => {
+    try {
+      return !readlinkSync(`${folder}/${name}`).startsWith('/')
+    } catch {
+      // It was that of the reading itself.
+      return false
+    }
+  }).length
 }
 
 function growth({ heap, heaps, ...counts }: Sample, earlier: Sample): string[] {
