@@ -19,8 +19,12 @@ const heapSlack = 6 * 2 ** 20
 
 /** What the garbage collector finds late. It is the same for ten deaths and for a thousand. */
 const countSlack = 5
-/** A thread that runs the driver itself keeps its descriptors of connections that are gone until it opens another: 8 threads, 4 each. */
-const descriptorSlack = 32 + countSlack
+const slackOf: Readonly<Record<string, number>> = {
+  // A thread that runs the driver itself keeps those of connections that are gone until it opens another: 8 threads, 4 each.
+  descriptors: 32 + countSlack,
+  // The last of each thread and connection may be remembered.
+  checkouts: 32,
+}
 
 /** Nobody works: all places are free, the server knows the pool's connections and no others, and none is in use or in a transaction. */
 export async function inspect(pool: QueuePool<Client>, view: ServerView): Promise<void> {
@@ -69,8 +73,7 @@ function growth({ heap, heaps, ...counts }: Sample, earlier: Sample): string[] {
   const grown: string[] = []
   for (const [what, count] of Object.entries(counts)) {
     const before = earlier[what as keyof Census]
-    const slack = what === 'descriptors' ? descriptorSlack : countSlack
-    if (count > before + slack) grown.push(`${what}: ${before}, then ${count}`)
+    if (count > before + (slackOf[what] ?? countSlack)) grown.push(`${what}: ${before}, then ${count}`)
   }
   for (const [place, bytes] of [heap, ...heaps].entries()) {
     const before = [earlier.heap, ...earlier.heaps][place]!
