@@ -21,6 +21,8 @@ export interface Lane<C extends object = object> {
   attend(): void
   /** Something is begun: this thread reads, and it and `holder` live until the lane is at rest. */
   begin(holder: object): void
+  /** Its lease goes on to another caller of this thread: nothing stays of what the last holder wanted, but this thread reads on. */
+  changeHands(): void
   /** Stops reading, at once. Only when it is at rest, or broken, or about to be closed. */
   rest(): void
   /** Nothing was begun after all. */

@@ -42,6 +42,8 @@ class PgLane implements Lane<Client> {
     connection.on('error', error => this.#broken(error))
     connection.once('end', () => this.#broken(new Error('Connection terminated unexpectedly')))
     connection.on('drain', () => {
+      // The thread may be wanted for longer than the holder: one that is forgotten must not be held by what it did with the driver.
+      this.#holder = undefined
       if (this.#hold === 'until at rest') this.letGo()
     })
   }
@@ -69,6 +71,10 @@ class PgLane implements Lane<Client> {
   rest(): void {
     if (!this.#socket.isReading) return
     this.#socket.rest()
+    this.changeHands()
+  }
+
+  changeHands(): void {
     this.letGo()
     // What the last holder wanted to hear of is nobody's business any more.
     if (this.connection.listenerCount('notification') > 0) this.connection.removeAllListeners('notification')

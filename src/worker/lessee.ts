@@ -125,6 +125,7 @@ export class Lessee {
   giveBack(lease: number, lane?: Lane): boolean {
     const next = this.#waiters.size > 0 ? this.#lane.handOn(lease) : 0
     if (next !== 0) {
+      lane?.changeHands()
       this.#serve(next)
       return true
     }
