@@ -48,7 +48,7 @@ describe('the callers of one thread', () => {
     })
     await eventually(() => pool.status().waiting).toBe(10)
     // For one of them the thread has asked: where others hold everything, one more at a time is enough.
-    expect(pool.slots.waiters).toBe(1)
+    await eventually(() => pool.slots.waiters).toBe(1)
     await own.close()
     expect(await all).toBe(1)
     expect(made).toHaveLength(1)
