@@ -43,12 +43,18 @@ export async function readPgCursor(client: Client, args: readonly unknown[]): Pr
     throw new ArgumentError('cursor(text, values, options): values must be an array.')
   checkOptions('cursor options', options, { batchSize: isCount(1) })
   const Cursor = await loadCursor()
-  const cursor = client.query(new Cursor<unknown>(text, values ?? []))
+  const cursor = new Cursor<unknown>(text, values ?? [])
+  let isSent = false
   return {
-    read: () => whileConnected(client, cursor.read(options.batchSize ?? 100)),
+    read() {
+      // Not before it is read: while it was being made, its connection may have come home, and be somebody else's.
+      if (!isSent) client.query(cursor)
+      isSent = true
+      return whileConnected(client, cursor.read(options.batchSize ?? 100))
+    },
     async close() {
       try {
-        if (!hasEnded(client)) await whileConnected(client, cursor.close())
+        if (isSent && !hasEnded(client)) await whileConnected(client, cursor.close())
       } catch (error) {
         // It went with its connection, and that is all a close is for.
         if (!hasEnded(client)) throw error

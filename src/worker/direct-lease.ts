@@ -47,13 +47,19 @@ export class DirectLease<C extends object> extends Lease<C> {
 
   override async read(args: readonly unknown[]): Promise<BatchReader> {
     this.checkAlive()
-    this.#lane.begin(this)
-    const reader = await this.#lane.cursor(args)
+    const lane = this.#lane
+    const reader = await lane.cursor(args)
     // The lease may have ended while the cursor was being opened; then nobody would close it.
     if (!this.isValid) await reader.close()
     this.checkAlive()
     this.#calls ??= new Calls({ failed: ignore, quiet: ignore })
-    return this.#calls.add(reader)
+    return this.#calls.add({
+      read: () => {
+        lane.begin(this)
+        return reader.read()
+      },
+      close: () => reader.close(),
+    })
   }
 
   override end(reason: RemoteEnd): MaybePromise<void> {

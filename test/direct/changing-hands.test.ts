@@ -66,4 +66,23 @@ describe.each(oneRoad)('a connection that goes on to another caller of its threa
     })
     expect(heard).toEqual(['mine'])
   })
+
+  it('is not used by a cursor that its last holder has begun and not read', async () => {
+    own.pool(road)
+    const answers = await startWorker().run(async ({ attach }) => {
+      const pool: PoolClient<Client> = await attach<Client>()
+      const answers: unknown[] = []
+      for (let round = 0; round < 20; round++) {
+        const conn = await pool.connect()
+        if (round % 2) await conn.query('select 1')
+        conn.cursor('select generate_series(1, 100)', [], { batchSize: 1 })
+        const next = pool.connect()
+        await conn.close()
+        answers.push((await (await next).query('select $1::int as n', [round])).rows[0].n)
+        await (await next).close()
+      }
+      return answers
+    })
+    expect(answers).toEqual(Array.from({ length: 20 }, (_, round) => round))
+  })
 })
