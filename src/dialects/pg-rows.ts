@@ -29,7 +29,8 @@ const { prototype: stock } = (pgModule as unknown as { readonly Query: { readonl
 export function describeRows(client: Client): void {
   const { connection } = inside(client)
   const [slow] = connection.listeners('rowDescription')
-  if (slow === undefined) return
+  // Another pg may do it in another way.
+  if (slow === undefined || typeof stock._checkForMultirow !== 'function') return
   const emptyRow = new EmptyRow()
   connection.off('rowDescription', slow)
   connection.on('rowDescription', message => {
