@@ -50,7 +50,7 @@ export class Hand {
     return this.#state === 'alive'
   }
 
-  /** Once it is attached. */
+  /** Once it has used the pool. */
   async play(): Promise<void> {
     await this.#ready
     this.#worker.postMessage('play' satisfies ToHand)
@@ -66,7 +66,8 @@ export class Hand {
 
   async kill(death: Death): Promise<void> {
     this.#state = 'killed'
-    if (death === 'terminate') await this.#worker.terminate()
+    // Not while it loads koffi, which would take the process with it (README, "What it refuses").
+    if (death === 'terminate') await this.#ready.then(() => this.#worker.terminate())
     else this.#worker.postMessage(death satisfies ToHand)
     await this.exited
   }
