@@ -97,8 +97,7 @@ async function open(address: ShareAddress, onLost: () => void): Promise<PoolClie
     if ('refused' in welcome) throw new InvalidRequestError(welcome.refused)
     port1.removeAllListeners()
     const wire = new Wire(port1, SlotTable.attach(welcome.buffer), welcome, onLost)
-    // Where there is nothing to choose from.
-    if ('obstacle' in welcome.handover) await wire.reach()
+    await wire.reach()
     return new PoolClient(address.name, wire, attachTo)
   } catch (error) {
     port1.close()

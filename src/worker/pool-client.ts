@@ -85,8 +85,7 @@ export class PoolClient<C extends object = object> {
    * {CoordinatorLostError} the pool is gone; the driver's own error; the signal's reason.
    */
   query<Result = unknown>(text: string, values?: readonly unknown[], options?: QueryOptions): Promise<Result> {
-    const { statements, hasReached } = this.#wire
-    if (!hasReached) return this.#wire.reach().then(() => this.query(text, values, options))
+    const { statements } = this.#wire
     const result = statements?.mayRun(options)
       ? statements.query(text, values, options)
       : runRemotely(this.#wire, text, values, options)
@@ -167,17 +166,11 @@ export class PoolClient<C extends object = object> {
     patience: Patience | undefined,
     fairyOver: FairyOver<C>,
   ): Promise<Fairy<C>> {
-    if (!this.#wire.hasReached) return this.#checkoutFirst(options, patience ?? this.#patience(noOptions), fairyOver)
     const lease = patience?.gone ? 0 : this.#wire.lessee.claim()
     if (lease === 0) return this.#wait(patience ?? this.#patience(noOptions), options, fairyOver)
     const way = this.#ready(lease)
     if (way !== undefined) return Promise.resolve(fairyOver(lease, way))
     return this.#arrive(lease, patience ?? this.#patience(noOptions), options, fairyOver)
-  }
-
-  async #checkoutFirst(options: ConnectOptions, patience: Patience, fairyOver: FairyOver<C>): Promise<Fairy<C>> {
-    await patience.within(this.#wire.reach())
-    return this.#checkout(options, patience, fairyOver)
   }
 
   #wait(patience: Patience, options: ConnectOptions, fairyOver: FairyOver<C>): Promise<Fairy<C>> {

@@ -25,9 +25,6 @@ export class Wire {
   statements: DirectStatements | undefined
   /** How many fairies over this pool's leases this thread has forgotten so far: each lease that ends by that says so. */
   forgotten = 0
-  /** True once the transport has been chosen. */
-  hasReached = false
-  #reaching: Promise<void> | undefined
   #control: ControlClient | undefined
 
   constructor(port: MessagePort, table: SlotTable, welcome: Welcome, onLost: () => void) {
@@ -51,19 +48,8 @@ export class Wire {
     this.lessee = new Lessee(table, this.caller, welcome)
   }
 
-  /**
-   * Chooses the best transport that both ends have, and says which; once. Before the first claim: others must know who reads. But
-   * not before it is needed: koffi ends the process if its thread is terminated just while it is being loaded (its errors can't be
-   * thrown in a thread that is stopping), so a thread that may never use the pool is not to load it.
-   */
-  reach(): Promise<void> {
-    this.#reaching ??= this.#choose().finally(() => {
-      this.hasReached = true
-    })
-    return this.#reaching
-  }
-
-  async #choose(): Promise<void> {
+  /** Chooses the best transport that both ends have, and says which. Before the first claim: others must know who reads. */
+  async reach(): Promise<void> {
     const lanes = await Lanes.load(this.table, this.caller, this.welcome)
     if (this.lost) return
     if (typeof lanes === 'string') return this.caller.tell([kind.transport, 'remote', lanes])
