@@ -1,7 +1,7 @@
 import pgModule from 'pg'
 import { Link } from '../base/chain.ts'
 import type { Outcome } from './dialect.ts'
-import type { PgField } from './pg-empty-row.ts'
+import type { PgField, PgResult } from './pg-empty-row.ts'
 import type { PgGroup } from './pg-group.ts'
 import type { PgStatement } from './pg-statement.ts'
 import { aboutStatement, PgText } from './pg-text.ts'
@@ -13,15 +13,8 @@ export interface PgWriter {
   sync(): void
 }
 
-type TypeParser = (value: unknown) => unknown
-
-/** pg's result while it is being filled. */
-interface Result {
-  fields: readonly PgField[]
-  _parsers: readonly TypeParser[] | undefined
-  _prebuiltEmptyResultObject: object | null
-  /** The client sets it. */
-  readonly _types: { getTypeParser(oid: number, format: string): TypeParser }
+/** With what fills it. */
+interface Result extends PgResult {
   parseRow(fields: readonly unknown[]): unknown
   addRow(row: unknown): void
   addCommandComplete(message: unknown): void
@@ -96,10 +89,7 @@ export class PgQuery extends Link {
   }
 
   handleRowDescription({ fields }: { readonly fields: readonly PgField[] }): void {
-    const result = this._result
-    result.fields = fields
-    result._parsers = fields.map(({ dataTypeID, format }) => result._types.getTypeParser(dataTypeID, format))
-    result._prebuiltEmptyResultObject = this.text.emptyRow(fields)
+    this.text.emptyRow.describe(this._result, fields)
     if (this.group) this.group.fields = fields
   }
 

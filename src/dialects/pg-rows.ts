@@ -1,18 +1,11 @@
 import pgModule, { type Client } from 'pg'
-import { EmptyRow, type PgField } from './pg-empty-row.ts'
+import { EmptyRow, type PgResult } from './pg-empty-row.ts'
 import { inside } from './pg-inside.ts'
-
-type TypeParser = (value: unknown) => unknown
 
 /** What pg's own query keeps of its result. */
 interface StockQuery {
   readonly callback: unknown
-  readonly _result: {
-    fields: readonly PgField[]
-    _parsers: readonly TypeParser[] | undefined
-    _prebuiltEmptyResultObject: object | null
-    readonly _types: { getTypeParser(oid: number, format: string): TypeParser } | undefined
-  }
+  readonly _result: PgResult
   _accumulateRows: unknown
   handleRowDescription(message: object): void
   _checkForMultirow(): void
@@ -36,16 +29,9 @@ export function describeRows(client: Client): void {
   connection.on('rowDescription', message => {
     const query = inside(client)._activeQuery as StockQuery | null
     if (query?.handleRowDescription !== stock.handleRowDescription) return slow.call(connection, message)
+    if (query._result._types === undefined) return slow.call(connection, message)
     query._checkForMultirow()
-    const { _result: result } = query
-    const { _types: types } = result
-    if (types === undefined) return slow.call(connection, message)
-    const { fields } = message
-    result.fields = fields
-    if (fields.length > 0) {
-      result._parsers = fields.map(({ dataTypeID, format }) => types.getTypeParser(dataTypeID, format || 'text'))
-    }
-    result._prebuiltEmptyResultObject = emptyRow.for(fields)
+    emptyRow.describe(query._result, message.fields)
     query._accumulateRows = query.callback || query.listenerCount('row') === 0
   })
 }

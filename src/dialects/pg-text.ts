@@ -1,4 +1,4 @@
-import { EmptyRow, type PgField } from './pg-empty-row.ts'
+import { EmptyRow } from './pg-empty-row.ts'
 
 /** So many texts are remembered; then it begins anew. */
 const mostTexts = 256
@@ -14,7 +14,7 @@ export class PgText {
   readonly parseTail: Buffer
   /** Parse as an unnamed statement. */
   readonly parse: Buffer
-  readonly #emptyRow = new EmptyRow()
+  readonly emptyRow: EmptyRow = new EmptyRow()
 
   constructor(text: string) {
     this.parseTail = Buffer.from(`${text}\0\0\0`)
@@ -29,11 +29,6 @@ export class PgText {
     if (texts.size === mostTexts) texts.clear()
     texts.set(text, made)
     return made
-  }
-
-  /** A row with these columns, all null, that others may copy. */
-  emptyRow(fields: readonly PgField[]): object {
-    return this.#emptyRow.for(fields)
   }
 }
 
