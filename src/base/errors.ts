@@ -147,5 +147,9 @@ function textOf(thrown: unknown): string {
   }
 }
 
+/** For whoever has a query stopped at the server, and gives that so long. */
+export const noAnswerToCancel = (timeoutMs: number) => (): TimeoutError =>
+  new TimeoutError(`No answer to a cancel within ${timeoutMs} ms.`, { phase: 'close', timeoutMs })
+
 /** The library's own impossibility: never the caller's fault. */
 export const bug = (what: string): Error => new Error(`BUG: ${what}. Please report it.`)

@@ -1,12 +1,13 @@
 import { MessagePort } from 'node:worker_threads'
 import { asError, StaleLeaseError } from '../base/errors.ts'
 import { ignore } from '../base/maybe-async.ts'
+import type { Borrower } from '../fairies/borrower.ts'
 import { ConnectionFairy } from '../fairies/fairy.ts'
 import type { TransportInUse } from '../observe/status.ts'
 import type { Checkout } from '../pool/checkout.ts'
 import { beginHandovers, obstacleToHandover } from '../pool/handing-over.ts'
 import type { Pool } from '../pool/pool.ts'
-import { type Borrower, CheckoutRequest, notNeeded } from '../pool/request.ts'
+import { CheckoutRequest, notNeeded } from '../pool/request.ts'
 import { exposeControl } from '../protocol/control.ts'
 import { Mailbox } from '../protocol/mailbox.ts'
 import { kind, type LateReport, type RemoteEnd, type Reply, type Request } from '../protocol/messages.ts'
@@ -97,8 +98,7 @@ export class Session {
     // Closed first: what is claimed after that is not claimed for good.
     this.#pool.slots.sessions.close(this.borrower.session)
     const dying = [...this.#holdings.clear(), ...[...this.#closing.keys()].map(held => held.checkout)]
-    const closing = [...this.#closing.values()]
-    await Promise.all([...dying.map(checkout => this.#quietly(checkout.die())), ...closing])
+    await Promise.all([...this.#closing.values(), ...dying.map(checkout => this.#quietly(checkout.die()))])
     // What it has returned by itself it may not have got round to tell.
     this.#pool.tidy()
   }

@@ -1,4 +1,4 @@
-import { InvalidRequestError, TimeoutError } from '../base/errors.ts'
+import { InvalidRequestError, noAnswerToCancel } from '../base/errors.ts'
 import { ignore } from '../base/maybe-async.ts'
 import type { Outcome, Pipeline } from '../dialects/dialect.ts'
 import { started } from '../fairies/calls.ts'
@@ -66,10 +66,9 @@ export class CheckoutLine<C extends object> implements StatementLine {
 
   #stop(): Promise<void> {
     const { dialect, settings } = this.#pool
-    const { closeTimeoutMs: timeoutMs } = settings
+    const { closeTimeoutMs } = settings
     const connection = this.#checkout.connection!
-    const late = (): Error =>
-      new TimeoutError(`No answer to a cancel within ${timeoutMs} ms.`, { phase: 'close', timeoutMs })
-    return this.#checkout.calls.cancel(() => dialect.cancel!(connection), timeoutMs, late)
+    const late = noAnswerToCancel(closeTimeoutMs)
+    return this.#checkout.calls.cancel(() => dialect.cancel!(connection), closeTimeoutMs, late)
   }
 }

@@ -1,5 +1,5 @@
 import { within } from '../base/deadlines.ts'
-import { asError, TimeoutError } from '../base/errors.ts'
+import { asError, noAnswerToCancel, TimeoutError } from '../base/errors.ts'
 import type { Calls } from '../fairies/calls.ts'
 import { warnInFlight } from '../observe/checkout-warnings.ts'
 import type { Attendance } from './attendance.ts'
@@ -35,7 +35,7 @@ export async function cancel<C extends object>(pool: Pool<C>, connection: C | un
   const stop = connection && dialect.cancel?.bind(dialect, connection)
   if (calls.inFlight === 0 || stop === undefined) return
   const { closeTimeoutMs } = settings
-  await orWarn(pool, calls.cancel(stop, closeTimeoutMs, late(closeTimeoutMs)))
+  await orWarn(pool, calls.cancel(stop, closeTimeoutMs, noAnswerToCancel(closeTimeoutMs)))
 }
 
 /**
@@ -48,16 +48,13 @@ export async function abandon<C extends object>(
   gone: Promise<unknown> | undefined,
 ): Promise<void> {
   const { closeTimeoutMs } = pool.settings
-  const isGone = await within(Promise.resolve(gone), closeTimeoutMs, late(closeTimeoutMs)).then(
+  const isGone = await within(Promise.resolve(gone), closeTimeoutMs, noAnswerToCancel(closeTimeoutMs)).then(
     () => true,
     () => false,
   )
   // A thread that does not leave is cut off from what it reads when the session is closed.
-  if (isGone) await orWarn(pool, within(attendance.abandon(), closeTimeoutMs, late(closeTimeoutMs)))
+  if (isGone) await orWarn(pool, within(attendance.abandon(), closeTimeoutMs, noAnswerToCancel(closeTimeoutMs)))
 }
-
-const late = (timeoutMs: number) => (): Error =>
-  new TimeoutError(`No answer to a cancel within ${timeoutMs} ms.`, { phase: 'close', timeoutMs })
 
 function orWarn<C extends object>(pool: Pool<C>, work: Promise<void>): Promise<void> {
   return work.catch(error => {
@@ -86,5 +83,5 @@ async function cancelUnseen<C extends object>(pool: Pool<C>, connection: C | und
   const { dialect, settings } = pool
   if (connection === undefined || dialect.cancel === undefined) return
   const { closeTimeoutMs } = settings
-  await orWarn(pool, within(dialect.cancel(connection), closeTimeoutMs, late(closeTimeoutMs)))
+  await orWarn(pool, within(dialect.cancel(connection), closeTimeoutMs, noAnswerToCancel(closeTimeoutMs)))
 }

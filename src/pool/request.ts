@@ -5,8 +5,6 @@ import type { Fairy } from '../fairies/fairy.ts'
 import type { CheckoutTrace } from '../observe/trace.ts'
 import type { Checkout } from './checkout.ts'
 
-export type { Borrower }
-
 /** Why a request leaves that its thread has no caller for any more. */
 export const notNeeded: unique symbol = Symbol('not needed')
 

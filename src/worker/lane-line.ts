@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { turnMs } from '../base/clock.ts'
-import { TimeoutError } from '../base/errors.ts'
+import { noAnswerToCancel } from '../base/errors.ts'
 import { ignore } from '../base/maybe-async.ts'
 import type { Outcome, Pipeline } from '../dialects/dialect.ts'
 import type { Lane } from '../dialects/lane.ts'
@@ -61,9 +61,7 @@ export class LaneLine implements StatementLine {
   /** Only what has been written can be stopped: what was asked for in this turn is written at its end. */
   async #stop(): Promise<void> {
     await setImmediate()
-    const { closeTimeoutMs: timeoutMs } = this.#wire.welcome
-    return stop(this.#lane, timeoutMs, () => {
-      return new TimeoutError(`No answer to a cancel within ${timeoutMs} ms.`, { phase: 'close', timeoutMs })
-    })
+    const { closeTimeoutMs } = this.#wire.welcome
+    return stop(this.#lane, closeTimeoutMs, noAnswerToCancel(closeTimeoutMs))
   }
 }
