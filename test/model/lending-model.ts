@@ -21,6 +21,8 @@ export abstract class LendingModel extends PlacesModel {
   readonly #asks: Ask[] = []
   readonly #choose: Choose
   #lastAsk = 0
+  /** Callers in the worker that have failed, which it hears of at the end of the step: until then it says that they wait. */
+  #unheard = 0
 
   constructor(settings: Settings, driver: DriverModel, choose: Choose) {
     super(settings, driver)
@@ -59,6 +61,7 @@ export abstract class LendingModel extends PlacesModel {
 
   /** The worker asks for what its queue still lacks: after all else, for it has to hear of that first. */
   askMore(): void {
+    this.#unheard = 0
     while (this.#asks.length < this.#wanted) {
       const ask = this.#askOf('there', undefined)
       this.#asks.push(ask)
@@ -133,7 +136,7 @@ export abstract class LendingModel extends PlacesModel {
   /** Its callers may have been served by what another ask has brought, or by each other: then asks in the line are nobody's. */
   #dropNeedless(): void {
     const waiting = this.#line.filter(ask => this.#asks.includes(ask))
-    for (const ask of waiting.slice(this.#queue.length)) {
+    for (const ask of waiting.slice(this.#queue.length + this.#unheard)) {
       remove(this.#asks, ask)
       remove(this.#line, ask)
     }
@@ -166,6 +169,7 @@ export abstract class LendingModel extends PlacesModel {
 
   /** Of the threads that wait the one that holds fewest; among equals the oldest, or where threads lend by themselves either. */
   #next(): Ask | undefined {
+    this.#dropNeedless()
     const threads = [...new Set(this.#line.map(({ thread }) => thread))]
     const thread = this.#fairest(threads)
     return this.#line.find(ask => ask.thread === thread)
@@ -263,6 +267,9 @@ export abstract class LendingModel extends PlacesModel {
     if (ask.isLeft) return
     if (ask.caller) return ask.caller.fail(error)
     remove(this.#asks, ask)
-    this.#queue.shift()?.fail(error)
+    const first = this.#queue.shift()
+    if (first === undefined) return
+    first.fail(error)
+    this.#unheard++
   }
 }
