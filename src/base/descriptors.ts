@@ -1,4 +1,4 @@
-import { fstatSync } from 'node:fs'
+import { fstatSync, readSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { constants } from 'node:os'
 
@@ -30,9 +30,15 @@ const bothWays = 2 // SHUT_RDWR
 /** No bytes, and no harm: it would have had to wait. */
 const harmless = new Set([constants.errno.EAGAIN, constants.errno.EWOULDBLOCK, constants.errno.EINTR])
 
+const harmlessCodes = new Set(['EAGAIN', 'EWOULDBLOCK', 'EINTR'])
+const oneByte = new Uint8Array(1)
+
 let loaded: Descriptors | string | undefined
 
-/** This thread's access to descriptors, or why there is none: the optional package koffi is missing, or this is Windows. */
+/**
+ * This thread's access to descriptors, or why there is none: the optional package koffi is missing, or this is Windows. Only for
+ * threads that own a pool: one that is terminated while koffi is being loaded takes the process with it.
+ */
 export function descriptors(): Descriptors | string {
   loaded ??= load()
   return loaded
@@ -64,5 +70,28 @@ function over(ffi: Ffi): Descriptors {
   }
 }
 
-/** What tells two open files apart, whatever their numbers: a number that has been closed is given out again. */
-export const identityOf = (descriptor: number): number => fstatSync(descriptor).ino
+/**
+ * What Node can do by itself in place of `peek`: a byte that was there has been taken. An error is what says that nothing is;
+ * it is made without a stack, which is most of what it costs.
+ */
+export function takeByte(descriptor: number): number | 'quiet' | 'closed' {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  try {
+    return readSync(descriptor, oneByte, 0, 1, null) === 0 ? 'closed' : oneByte[0]!
+  } catch (error) {
+    return harmlessCodes.has((error as NodeJS.ErrnoException).code ?? '') ? 'quiet' : 'closed'
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
+}
+
+/** What tells two open files apart, whatever their numbers, for a number that has been closed is given out again; undefined: it is closed. */
+export function identityOf(descriptor: number): string | undefined {
+  try {
+    const { dev, ino } = fstatSync(descriptor)
+    return `${dev}:${ino}`
+  } catch {
+    return undefined
+  }
+}

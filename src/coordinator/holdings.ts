@@ -1,3 +1,4 @@
+import type { Offer } from '../dialects/dialect.ts'
 import type { LoanEnd } from '../fairies/loan.ts'
 import type { Checkout } from '../pool/checkout.ts'
 import type { Pool } from '../pool/pool.ts'
@@ -5,6 +6,7 @@ import type { ConnectionRecord } from '../pool/record.ts'
 import { RowEncoder } from '../protocol/row-coder.ts'
 import { sessionOf, slotOfLease, wordOfLease } from '../slots/state.ts'
 import { RemoteCallee, type ReplySender } from '../transports/remote-callee.ts'
+import { Consignments } from './consignments.ts'
 
 /** A lease of one session: the checkout behind it, and the calls on it. */
 export interface Held {
@@ -22,6 +24,7 @@ export class Holdings {
   readonly #reply: ReplySender
   /** One for the port: it numbers what the far side remembers. */
   readonly encoder: RowEncoder = new RowEncoder()
+  readonly consignments: Consignments = new Consignments()
   readonly #bySlot = new Map<number, Held>()
   /** By lease: they have no slot any more. */
   readonly #detached = new Map<number, Held>()
@@ -51,6 +54,11 @@ export class Holdings {
     if (record === undefined || this.#pool.slots.word(record.slot) !== wordOfLease(lease)) return undefined
     const checkout = this.#ownIn(record)
     return checkout === held?.checkout ? held : checkout && this.add(checkout)
+  }
+
+  /** What the thread needs to run the driver itself; undefined: it can't. */
+  offer(lease: number, held: Held): Offer | undefined {
+    return this.consignments.send(lease, () => held.checkout.offer())
   }
 
   /** Detaches a lease: it is found by its number from now on, for its slot is free. */

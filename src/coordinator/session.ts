@@ -2,18 +2,16 @@ import { MessagePort } from 'node:worker_threads'
 import { asError, StaleLeaseError } from '../base/errors.ts'
 import { ignore } from '../base/maybe-async.ts'
 import type { Borrower } from '../fairies/borrower.ts'
-import { ConnectionFairy } from '../fairies/fairy.ts'
 import type { TransportInUse } from '../observe/status.ts'
 import type { Checkout } from '../pool/checkout.ts'
 import { beginHandovers, obstacleToHandover } from '../pool/handing-over.ts'
 import type { Pool } from '../pool/pool.ts'
-import { CheckoutRequest, notNeeded } from '../pool/request.ts'
 import { exposeControl } from '../protocol/control.ts'
 import { Mailbox } from '../protocol/mailbox.ts'
-import { kind, type LateReport, type RemoteEnd, type Reply, type Request } from '../protocol/messages.ts'
+import { kind, type RemoteEnd, type Reply, type Request } from '../protocol/messages.ts'
 import { fromWireError, toWireError } from '../protocol/wire-error.ts'
 import { fromWireValue } from '../protocol/wire-value.ts'
-import { slotFlag, tableFlag } from '../slots/layout.ts'
+import { slotFlag } from '../slots/layout.ts'
 import { slotOfLease } from '../slots/state.ts'
 import type { ReplySender } from '../transports/remote-callee.ts'
 import { controlFor } from './control.ts'
@@ -21,6 +19,7 @@ import { type Held, Holdings } from './holdings.ts'
 import { Observers } from './observers.ts'
 import { SessionStatements } from './session-statements.ts'
 import { welcomeTo } from './welcome.ts'
+import { Wishes } from './wishes.ts'
 
 /**
  * One attached thread, as the coordinator sees it: its port, its wishes and its leases. When the port closes the thread is dead,
@@ -35,9 +34,7 @@ export class Session {
   readonly #statements: SessionStatements
   /** Leases on their way home, which may still wait for a call that is in flight. */
   readonly #closing = new Map<Held, Promise<void>>()
-  readonly #wishes = new Map<number, CheckoutRequest<object>>()
-  /** Asks of the thread's queue for which a connection is on its way. */
-  readonly #served = new Set<number>()
+  readonly #wishes: Wishes
   readonly #portClosed: Promise<void>
   #controlPort: MessagePort | undefined
   #transport: TransportInUse
@@ -48,6 +45,7 @@ export class Session {
     this.borrower = borrower
     const send: ReplySender = (reply, unsendable) => this.#mailbox.post(reply, unsendable)
     this.#holdings = new Holdings(pool, borrower.session, send)
+    this.#wishes = new Wishes(pool, borrower, send, (id, checkout, isOffer) => this.#grant(id, checkout, isOffer))
     this.#statements = new SessionStatements(pool, borrower, send, this.#holdings.encoder)
     this.#observers = new Observers(pool, notice => this.#mailbox.post([kind.notice, notice]))
     pool.slots.sessions.open(borrower.session, borrower.threadId)
@@ -77,6 +75,7 @@ export class Session {
     await this.#takeBack()
     // What it claimed while it was being told to leave.
     await this.#takeBack()
+    this.#holdings.consignments.reclaim()
     this.#pool.sessionOver(this.borrower.session)
   }
 
@@ -91,9 +90,7 @@ export class Session {
     this.#controlPort?.close()
     this.#observers.close()
     this.#pool.transports.delete(this.#transport)
-    const gone = new StaleLeaseError('The session has ended.')
-    for (const request of this.#wishes.values()) request.patience.leave(gone)
-    this.#wishes.clear()
+    this.#wishes.clear(new StaleLeaseError('The session has ended.'))
     this.#statements.clear()
     // Closed first: what is claimed after that is not claimed for good.
     this.#pool.slots.sessions.close(this.borrower.session)
@@ -117,13 +114,11 @@ export class Session {
   #handle(request: Request): void {
     switch (request[0]) {
       case kind.ask:
-        // Its callers have served each other since: what it was given now might lie there as long as the thread sleeps.
-        if (this.#pool.slots.sessions.waiting(this.borrower.session) > 0) return this.#ask(request[1], null)
-        return this.#mailbox.post([kind.dismissed, request[1]])
+        return this.#wishes.ask(request[1])
       case kind.connect:
-        return this.#ask(request[1], 0)
+        return this.#wishes.demand(request[1])
       case kind.late:
-        return this.#explain(request)
+        return this.#wishes.explain(request)
       case kind.freed:
         return this.#pool.tidy()
       case kind.leave:
@@ -152,71 +147,30 @@ export class Session {
       case kind.transport:
         return this.#reaches(request[1], request[2])
       case kind.handover:
-        return this.#mailbox.post([kind.answer, request[1], this.#lease(request[2]).checkout.offer(), undefined])
+        return this.#handOver(request[1], request[2])
+      case kind.adopted:
+        return this.#holdings.consignments.arrived(request[1])
       case kind.failed:
         return this.#holdings.find(request[1])?.checkout.callFailed(fromWireError(request[2]))
       case kind.collected:
         return this.#pool.starvation?.collected(this.borrower.session, { reclaimed: request[1], pauseMs: request[2] })
       case kind.control:
-        this.#controlPort = request[1]
-        return exposeControl(
-          controlFor(this.#pool, this.#observers, lease => this.#lease(lease).checkout),
-          request[1],
-        )
+        return this.#control(request[1])
       default:
         request satisfies never
     }
   }
 
-  /** A request of the thread. How long its callers wait is the thread's own business: it leaves when none is left. */
-  #ask(id: number, timeoutMs: number | null): void {
-    const options = {
-      timeoutMs,
-      fairyOver: (checkout: Checkout<object>) => ConnectionFairy.temporary(checkout),
-      served: timeoutMs === null ? () => this.#serve(id) : undefined,
-    }
-    const request = new CheckoutRequest<object>(this.borrower, options, late => this.#pool.timeoutError(late))
-    // An offer can be taken back, as nobody has been shown it yet, but by the channels.
-    const grant = (checkout: Checkout<object>): void => this.#grant(id, checkout, timeoutMs === null && this.#mayOffer)
-    const checkout = this.#pool.checkout(request)
-    if (!(checkout instanceof Promise)) return grant(checkout)
-    this.#wishes.set(id, request)
-    checkout.then(
-      granted => {
-        this.#fulfil(id, request)
-        grant(granted)
-      },
-      (error: unknown) => {
-        this.#fulfil(id, request)
-        this.#mailbox.post(error === notNeeded ? [kind.dismissed, id] : [kind.failure, id, toWireError(error)])
-      },
+  #handOver(id: number, lease: number): void {
+    this.#mailbox.post([kind.answer, id, this.#holdings.offer(lease, this.#lease(lease)), undefined])
+  }
+
+  #control(port: MessagePort): void {
+    this.#controlPort = port
+    exposeControl(
+      controlFor(this.#pool, this.#observers, lease => this.#lease(lease).checkout),
+      port,
     )
-  }
-
-  /** While one ask is opened for, the thread's next caller must stand in the queue here, or nobody hands it what comes home. */
-  #serve(id: number): void {
-    const { sessions } = this.#pool.slots
-    const { session } = this.borrower
-    this.#served.add(id)
-    sessions.setServed(session, this.#served.size)
-    if (this.#mayOffer && sessions.waiting(session) > this.#served.size) this.#mailbox.post([kind.dismissed, 0])
-  }
-
-  get #mayOffer(): boolean {
-    const decisive = tableFlag.fastCheckout | tableFlag.watched | tableFlag.pinged
-    return (this.#pool.slots.flags & decisive) === tableFlag.fastCheckout
-  }
-
-  /** The caller has just left its queue, and still counts as one that waits. */
-  #explain([, id, timeoutMs, ask, verb]: LateReport): void {
-    const phase = this.#wishes.get(ask)?.phase ?? 'wait'
-    this.#mailbox.post([kind.failure, id, toWireError(this.#pool.timeoutError({ phase, timeoutMs, verb }, 1))])
-  }
-
-  #fulfil(id: number, request: CheckoutRequest<object>): void {
-    request.patience.end()
-    this.#wishes.delete(id)
-    if (this.#served.delete(id)) this.#pool.slots.sessions.setServed(this.borrower.session, this.#served.size)
   }
 
   #grant(id: number, checkout: Checkout<object>, isOffer: boolean): void {
@@ -231,11 +185,7 @@ export class Session {
   }
 
   #leave(id: number): void {
-    if (this.#statements.leave(id)) return
-    const wish = this.#wishes.get(id)
-    if (wish) wish.patience.leave(new StaleLeaseError('The caller has left.'))
-    // Granted already, to a thread that may be asleep before it reads that.
-    else this.#pool.serveWaiters()
+    if (!this.#statements.leave(id)) this.#wishes.leave(id)
   }
 
   #reaches(transport: 'direct' | 'remote', why: string | undefined): void {

@@ -36,9 +36,10 @@ export interface OpenContext {
 
 /** What another thread needs to go on with a session: clonable. */
 export interface Offer {
+  /** Made for that thread, which owns it from then on. */
   readonly descriptor: number
   /** Tells the open file from any other that may bear its number meanwhile. */
-  readonly identity: number
+  readonly identity: string
   /** For the other half's `openLane`. */
   readonly facts: unknown
 }
@@ -49,7 +50,10 @@ export interface Handover<C extends object> {
   readonly obstacle: string | undefined
   /** The module that the other thread imports: a `LaneModule`. */
   readonly module: string
-  /** Undefined: this connection was not opened for it, or this thread reads from it. */
+  /**
+   * Makes a descriptor for another thread. Undefined: this connection was not opened for it, or this thread reads from it, or there
+   * is no descriptor to be had.
+   */
   offer(connection: C): Offer | undefined
   /** True while this thread reads from the connection; false as well for one that was not opened to be handed over. */
   isAttended(connection: C): boolean

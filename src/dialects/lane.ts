@@ -31,6 +31,7 @@ export interface Lane<C extends object = object> {
   hold(): void
   /** Settles when the lane is at rest, or broken. */
   settled(): Promise<void>
+  /** What is to be read. Where it is `talking`, this thread reads from then on: `ping()` before anything else. */
   peek(): Peek
   /** Asks the server for a sign of life. */
   ping(): Promise<boolean>
@@ -48,5 +49,5 @@ export interface LaneModule {
   /** As the dialect's. Absent: a lane has no pipeline, and the coordinator runs the statements of `pool.query()`. */
   readonly statement?: (text: string, values: readonly unknown[]) => readonly unknown[]
   /** A driver's connection over a connected socket's descriptor, which it owns from now on, failing or not. */
-  openLane(descriptor: number, facts: unknown, peek: (descriptor: number) => Peek): Promise<Lane>
+  openLane(descriptor: number, facts: unknown): Promise<Lane>
 }

@@ -35,9 +35,12 @@ function fdOf(socket: PgSocket): number {
 }
 
 function offer(client: Client): Offer | undefined {
+  const native = descriptors()
   const socket = socketOf(client)
-  const descriptor = socket === undefined ? -1 : fdOf(socket)
-  if (descriptor < 0 || socket?.isReading) return undefined
+  if (typeof native === 'string' || socket === undefined || socket.isReading) return undefined
+  const descriptor = native.dup(fdOf(socket))
+  const identity = identityOf(descriptor)
+  if (identity === undefined) return undefined
   const { host, port, user, database, binary, connectionParameters } = inside(client)
   const facts: PgFacts = {
     host,
@@ -48,7 +51,7 @@ function offer(client: Client): Offer | undefined {
     queryTimeoutMs: Number(connectionParameters.query_timeout) || 0,
     login: loginOf(client),
   }
-  return { descriptor, identity: identityOf(descriptor), facts }
+  return { descriptor, identity, facts }
 }
 
 function peek(client: Client): Peek {

@@ -22,19 +22,15 @@ const namespace = randomBytes(5).toString('hex')
 class PgLane implements Lane<Client> {
   readonly connection: Client
   readonly #socket: PgSocket
-  readonly #descriptor: number
-  readonly #peek: (descriptor: number) => Peek
   #hold: 'none' | 'until at rest' | 'until it rests' = 'none'
   // biome-ignore lint/correctness/noUnusedPrivateClassMembers: it is there to be held, not to be read
   #holder: object | undefined
   #isBroken = false
   onBroken: ((error: Error) => void) | undefined
 
-  constructor(connection: Client, socket: PgSocket, descriptor: number, peek: (descriptor: number) => Peek) {
+  constructor(connection: Client, socket: PgSocket) {
     this.connection = connection
     this.#socket = socket
-    this.#descriptor = descriptor
-    this.#peek = peek
     // The server's last word comes as the answer to a statement: heard here before its caller is told.
     inside(connection).connection.on('errorMessage', error => {
       if (isPgDisconnect(error)) this.#broken(error)
@@ -107,7 +103,7 @@ class PgLane implements Lane<Client> {
   }
 
   peek(): Peek {
-    return this.#isBroken ? 'closed' : this.#peek(this.#descriptor)
+    return this.#isBroken ? 'closed' : this.#socket.peek()
   }
 
   async ping(): Promise<boolean> {
@@ -165,7 +161,7 @@ function replayLogin(socket: PgSocket, login: Uint8Array): void {
 export { pgStatement as statement }
 
 /** See `LaneModule`. `facts` are `PgFacts`. */
-export const openLane: LaneModule['openLane'] = async (descriptor, facts, peek) => {
+export const openLane: LaneModule['openLane'] = async (descriptor, facts) => {
   const { login, queryTimeoutMs, ...config } = facts as PgFacts
   const socket = new PgSocket(descriptor)
   try {
@@ -180,7 +176,7 @@ export const openLane: LaneModule['openLane'] = async (descriptor, facts, peek) 
     await client.connect()
     ownStatementNames(client, namespace)
     describeRows(client)
-    return new PgLane(client, socket, descriptor, peek)
+    return new PgLane(client, socket)
   } catch (error) {
     socket.destroy()
     throw error

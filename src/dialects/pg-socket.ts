@@ -1,5 +1,6 @@
 import { Socket, type SocketConstructorOpts } from 'node:net'
 import type { Client } from 'pg'
+import { type Peek, takeByte } from '../base/descriptors.ts'
 import { ignore } from '../base/maybe-async.ts'
 import { PgFraming } from './pg-framing.ts'
 
@@ -62,6 +63,15 @@ export class PgSocket extends Socket {
     if (!this.#isReading) return
     this.#isReading = false
     this.#stop()
+  }
+
+  /** Looks whether anything is to be read. What was there is not put back: this thread reads from then on, for the rest comes after it. */
+  peek(): Peek {
+    const found = takeByte(handleOf(this)?.fd ?? -1)
+    if (typeof found === 'string') return found
+    this.attend()
+    this.#received(Buffer.of(found))
+    return 'talking'
   }
 
   override cork(): void {

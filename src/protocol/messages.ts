@@ -36,6 +36,7 @@ export const kind = {
   collect: 24,
   collected: 25,
   query: 26,
+  adopted: 27,
 } as const
 
 /** How a worker can end a lease. */
@@ -102,6 +103,8 @@ export type Request =
   | readonly [kind: typeof kind.transport, transport: 'direct' | 'remote', why: string | undefined]
   /** What do I need to run the driver myself on what I hold? Answered with an `Offer`, or undefined: then you run it. */
   | readonly [kind: typeof kind.handover, id: number, lease: number]
+  /** The descriptor that was made for me is mine, or I have closed it. */
+  | readonly [kind: typeof kind.adopted, descriptor: number]
   /** A call that I have made by myself has failed, and it looks as if the connection were gone. */
   | readonly [kind: typeof kind.failed, lease: number, error: WireError]
   /** I have collected my garbage, as you asked: so many of my fairies were forgotten, and I stood still for so long. */

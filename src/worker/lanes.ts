@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs'
 import { monotonicMs } from '../base/clock.ts'
-import { type Descriptors, descriptors, identityOf, type Peek } from '../base/descriptors.ts'
+import { identityOf, type Peek } from '../base/descriptors.ts'
 import { StaleLeaseError } from '../base/errors.ts'
 import type { Offer } from '../dialects/dialect.ts'
 import type { Lane, LaneModule } from '../dialects/lane.ts'
@@ -36,31 +36,23 @@ function orGone(error: unknown): 'gone' {
 
 /**
  * The lanes of this thread: one for each connection that it has held, kept between leases (transport `direct`). All threads of a
- * process share one table of descriptors, so a number is all that is needed to duplicate the coordinator's.
+ * process share one table of descriptors, so a number is all that has to travel; only the coordinator makes them.
  */
 export class Lanes {
   readonly #table: SlotTable
   readonly #caller: RemoteCaller
   readonly #welcome: Welcome
   readonly #module: LaneModule
-  readonly #descriptors: Descriptors
   /** By slot. */
   readonly #tracks: (Track | undefined)[] = []
   /** Those of detached connections: they have no slot. */
   readonly #released = new Set<Lane>()
 
-  private constructor(
-    table: SlotTable,
-    caller: RemoteCaller,
-    welcome: Welcome,
-    module: LaneModule,
-    native: Descriptors,
-  ) {
+  private constructor(table: SlotTable, caller: RemoteCaller, welcome: Welcome, module: LaneModule) {
     this.#table = table
     this.#caller = caller
     this.#welcome = welcome
     this.#module = module
-    this.#descriptors = native
   }
 
   /** See `LaneModule`. */
@@ -72,10 +64,8 @@ export class Lanes {
   static async load(table: SlotTable, caller: RemoteCaller, welcome: Welcome): Promise<Lanes | string> {
     const { handover } = welcome
     if ('obstacle' in handover) return handover.obstacle
-    const native = descriptors()
-    if (typeof native === 'string') return native
     try {
-      return new Lanes(table, caller, welcome, (await import(handover.module)) as LaneModule, native)
+      return new Lanes(table, caller, welcome, (await import(handover.module)) as LaneModule)
     } catch (error) {
       return `the driver can't be loaded in this thread: ${(error as Error).message}`
     }
@@ -160,9 +150,8 @@ export class Lanes {
 
   async #openLane(lease: number, slot: number, generation: number): Promise<Lane | undefined> {
     const offer = (await this.#caller.ask(id => [kind.handover, id, lease])) as Offer | undefined
-    const descriptor = offer === undefined ? -1 : this.#duplicate(lease, offer)
-    if (descriptor === -1) return undefined
-    const lane = await this.#module.openLane(descriptor, offer?.facts, this.#descriptors.peek)
+    if (offer === undefined) return undefined
+    const lane = await this.#adopt(lease, offer)
     lane.onBroken = error => this.#broken(slot, generation, error)
     return lane
   }
@@ -177,15 +166,17 @@ export class Lanes {
   }
 
   /**
-   * Duplicates first, then looks whether the lease still lasts: the coordinator ends it before it closes the descriptor, so what
-   * was duplicated while it lasts is what was offered. The identity holds even where the coordinator has died.
+   * Takes over the descriptor that was made for this thread, and says so: the coordinator closes those of threads that did not come
+   * to it. From the first line to the last nothing may be awaited, for it has to be one or the other's at any time.
    */
-  #duplicate(lease: number, { descriptor, identity }: Offer): number {
-    const duplicate = this.#descriptors.dup(descriptor)
-    if (duplicate === -1) return -1
-    const isCurrent = this.#table.word(slotOfLease(lease)) === wordOfLease(lease)
-    if (isCurrent && identityOf(duplicate) === identity) return duplicate
-    closeSync(duplicate)
+  #adopt(lease: number, { descriptor, identity, facts }: Offer): Promise<Lane> {
+    // Closed by the coordinator, while this thread stood still: the number may be anybody's by now.
+    const isOurs = identityOf(descriptor) === identity
+    const isCurrent = this.#table.word(slotOfLease(lease)) === wordOfLease(lease) && this.#caller.lost === undefined
+    if (isOurs && !isCurrent) closeSync(descriptor)
+    const opening = isOurs && isCurrent ? this.#module.openLane(descriptor, facts) : undefined
+    this.#caller.tell([kind.adopted, descriptor])
+    if (opening) return opening
     throw new StaleLeaseError('The connection was taken away while this thread was about to use it.')
   }
 

@@ -13,6 +13,7 @@ import type * as PgDoor from '../../src/pg.ts'
 import type { PoolOptions } from '../../src/pool/options.ts'
 import { eventually } from '../support/eventually.ts'
 import { OwnServer, oneRoad } from '../support/own-server.ts'
+import { withoutDriver } from '../support/poor-threads.ts'
 import { startWorker } from '../support/start-worker.ts'
 import type { TestWorker } from '../support/test-worker.ts'
 
@@ -99,12 +100,12 @@ const withoutKoffi = (worker: TestWorker): Promise<void> =>
     }
   })
 
-describe('without the package koffi', () => {
-  it('in a worker, the coordinator runs the driver for it; another one runs it itself', async () => {
+describe('a thread that can not do it', () => {
+  it('has no driver: the coordinator runs it for this one; another one runs it itself', async () => {
     const pool = own.pool('TCP')
     const [poor, rich] = [startWorker(), startWorker()]
-    await withoutKoffi(poor)
-    const why = "the optional package koffi can't be loaded: Cannot find module 'koffi'"
+    await withoutDriver(poor)
+    const why = expect.stringMatching(/^the driver can't be loaded in this thread: Cannot find module .*nowhere/)
     expect(await look(poor)).toMatchObject({ text: 'x', hasDriver: false, transports: [{ transport: 'remote', why }] })
     expect(await look(rich)).toMatchObject({ text: 'x', hasDriver: true })
     // The connection that the other has used meanwhile.
@@ -118,7 +119,7 @@ describe('without the package koffi', () => {
     await eventually(() => pool.status().transports.map(({ threadId }) => threadId)).toEqual([rich.threadId])
   })
 
-  it("in the coordinator's thread, it runs the driver for all", async () => {
+  it('owns the pool, and has no koffi: it runs the driver for all', async () => {
     const coordinator = startWorker()
     await withoutKoffi(coordinator)
     const address = await coordinator.run(async ({ load, keep }, config) => {

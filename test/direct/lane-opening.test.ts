@@ -1,6 +1,7 @@
+import { readdirSync, readlinkSync } from 'node:fs'
 import type { Client } from 'pg'
-import { describe, expect, it } from 'vitest'
-import type { Descriptors } from '../../src/base/descriptors.ts'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { type Descriptors, descriptors } from '../../src/base/descriptors.ts'
 import { kind } from '../../src/protocol/messages.ts'
 import { eventually } from '../support/eventually.ts'
 import { OwnServer, oneRoad, pidOf } from '../support/own-server.ts'
@@ -8,12 +9,25 @@ import { startWorker } from '../support/start-worker.ts'
 
 const own = OwnServer.forThisFile()
 
+/** How many sockets this process has open, where the system says so. */
+const sockets = (): number => (process.platform === 'linux' ? readdirSync('/proc/self/fd').filter(isSocket).length : 0)
+
+function isSocket(descriptor: string): boolean {
+  try {
+    return readlinkSync(`/proc/self/fd/${descriptor}`).startsWith('socket:')
+  } catch {
+    // The one by which the folder was read.
+    return false
+  }
+}
+
 describe.each(oneRoad)('a thread that is about to run the driver itself, over %s,', road => {
   it.each(['has asked for it', 'has its descriptor'] as const)(
     'and dies when it %s, leaves nothing behind: the next in the line is served',
     async stage => {
       const pool = own.pool(road)
       const first = await pidOf(pool)
+      const before = sockets()
       const doomed = startWorker()
       const halted = doomed.hear()
       doomed.runToDeath(
@@ -36,7 +50,8 @@ describe.each(oneRoad)('a thread that is about to run the driver itself, over %s
         kind.handover,
       )
       await halted
-      const waiting = startWorker().run(async ({ attach }) => {
+      const other = startWorker()
+      const waiting = other.run(async ({ attach }) => {
         const pool = await attach<Client>()
         return (await pool.use(conn => conn.query('select pg_backend_pid() as pid'))).rows[0].pid as number
       })
@@ -45,14 +60,18 @@ describe.each(oneRoad)('a thread that is about to run the driver itself, over %s
       expect(next).not.toBe(first)
       await eventually(() => own.view.pids()).toEqual([next])
       await eventually(() => pool.status()).toMatchObject({ checkedin: 1, checkedout: 0, waiting: 0 })
+      await other.terminate()
+      await eventually(sockets).toBe(before)
     },
   )
 
   it('and has no descriptors left asks the coordinator to run it; others are none the worse', async () => {
     const pool = own.pool(road)
-    const seen = await startWorker().run(async ({ attach, load }) => {
-      const { descriptors } = (await load('../../src/base/descriptors.js')) as { descriptors(): Descriptors }
-      descriptors().dup = () => -1
+    const native = descriptors() as Descriptors
+    const { dup } = native
+    native.dup = () => -1
+    onTestFinished(() => void Object.assign(native, { dup }))
+    const seen = await startWorker().run(async ({ attach }) => {
       const pool = await attach<Client>()
       const pids: unknown[] = []
       for (let round = 0; round < 3; round++) {
@@ -65,6 +84,7 @@ describe.each(oneRoad)('a thread that is about to run the driver itself, over %s
     })
     const pid = seen[0] as number
     expect(seen).toEqual([pid, undefined, pid, undefined, pid, undefined])
+    Object.assign(native, { dup })
     const other = await startWorker().run(async ({ attach }) => {
       const conn = await (await attach<Client>()).connect()
       const { rows } = await conn.query('select pg_backend_pid() as pid')

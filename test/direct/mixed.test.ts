@@ -1,7 +1,7 @@
 import type { Client } from 'pg'
 import { describe, expect, it } from 'vitest'
-import type { Descriptors } from '../../src/base/descriptors.ts'
 import { OwnServer, roads } from '../support/own-server.ts'
+import { withoutDescriptors, withoutDriver } from '../support/poor-threads.ts'
 import { startWorker } from '../support/start-worker.ts'
 import type { TestWorker } from '../support/test-worker.ts'
 
@@ -42,19 +42,9 @@ describe.each(roads)('one connection, over %s,', road => {
     'and threads of all kinds, and the coordinator itself: each gets its own answers (of %i)',
     async poolSize => {
       const pool = own.pool(road, { poolSize })
-      const [direct, other, noDescriptors, noKoffi] = Array.from({ length: 4 }, () => startWorker())
-      await noDescriptors!.run(async ({ load }) => {
-        const { descriptors } = (await load('../../src/base/descriptors.js')) as { descriptors(): Descriptors }
-        descriptors().dup = () => -1
-      })
-      await noKoffi!.run(({ require }) => {
-        const module = require('node:module') as { _load(request: string, ...rest: unknown[]): unknown }
-        const { _load } = module
-        module._load = (request, ...rest) => {
-          if (request === 'koffi') throw new Error('not here')
-          return _load(request, ...rest)
-        }
-      })
+      const [direct, other, noDescriptors, noDriver] = Array.from({ length: 4 }, () => startWorker())
+      await withoutDescriptors(noDescriptors!)
+      await withoutDriver(noDriver!)
       const here = async (): Promise<number> => {
         let wrong = 0
         for (let round = 0; round < rounds; round++) {
@@ -70,7 +60,7 @@ describe.each(roads)('one connection, over %s,', road => {
         ask(direct!),
         ask(other!),
         ask(noDescriptors!),
-        ask(noKoffi!),
+        ask(noDriver!),
       ])
       expect([mine, ...theirs.map(({ wrong }) => wrong)]).toEqual([0, 0, 0, 0, 0])
       expect(theirs.map(each => each.direct)).toEqual([2 * rounds, 2 * rounds, 0, 0])

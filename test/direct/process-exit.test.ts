@@ -51,6 +51,17 @@ describe.skipIf(process.platform !== 'linux').each(oneRoad)('descriptors of this
     expect(pool.status()).toMatchObject({ checkedin: 2, checkedout: 0 })
   })
 
+  it('are made by the coordinator alone: a thread that could be terminated while it loads a native library loads none', async () => {
+    own.pool(road)
+    const loaded = await startWorker().run(async ({ attach, require }) => {
+      const pool = await attach<Client>()
+      const isDirect = await pool.use(async conn => (await conn.query('select 1')) && conn.connection !== undefined)
+      const { _cache } = require('node:module') as { readonly _cache: object }
+      return { isDirect, native: Object.keys(_cache).filter(path => path.endsWith('.node')) }
+    })
+    expect(loaded).toEqual({ isDirect: true, native: [] })
+  })
+
   it('do not grow with connections that are invalidated, by the thread that has them or by another', async () => {
     const pool = own.pool(road)
     const worker = startWorker()

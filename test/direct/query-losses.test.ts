@@ -7,6 +7,7 @@ import type { ConnectionRecord } from '../../src/pool/record.ts'
 import type { PoolClient } from '../../src/worker/pool-client.ts'
 import { eventually } from '../support/eventually.ts'
 import { OwnServer, oneRoad, pidOf, type Road, roads } from '../support/own-server.ts'
+import { withoutDriver } from '../support/poor-threads.ts'
 import { startWorker } from '../support/start-worker.ts'
 import type { TestWorker } from '../support/test-worker.ts'
 
@@ -216,14 +217,7 @@ it.each(roads)(
   async road => {
     const pool = own.pool(road, { poolSize: 2 })
     const workers = [0, 1, 2, 3].map(() => startWorker())
-    await workers[3]!.run(({ require }) => {
-      const module = require('node:module') as { _load(request: string, ...rest: unknown[]): unknown }
-      const { _load } = module
-      module._load = (request, ...rest) => {
-        if (request === 'koffi') throw new Error('not here')
-        return _load(request, ...rest)
-      }
-    })
+    await withoutDriver(workers[3]!)
     const theirs = workers.map((worker, me) =>
       worker.run(async ({ attach }, me) => {
         const pool = await attach<Client>()

@@ -1,9 +1,9 @@
 import type { Client, QueryResult } from 'pg'
 import { describe, expect, it } from 'vitest'
-import type { Descriptors } from '../../src/base/descriptors.ts'
 import type { PoolClient } from '../../src/worker/pool-client.ts'
 import { eventually } from '../support/eventually.ts'
 import { OwnServer, oneRoad, roads } from '../support/own-server.ts'
+import { withoutDescriptors } from '../support/poor-threads.ts'
 import { countPosts } from '../support/post-counter.ts'
 import { startWorker } from '../support/start-worker.ts'
 
@@ -220,10 +220,7 @@ describe.each(oneRoad)('a thread that can not do it all by itself, over %s,', ro
   it('has its statements run by the coordinator where it can not reach the connection', async () => {
     const pool = own.pool(road)
     const worker = startWorker()
-    await worker.run(async ({ load }) => {
-      const { descriptors } = (await load('../../src/base/descriptors.js')) as { descriptors(): Descriptors }
-      descriptors().dup = () => -1
-    })
+    await withoutDescriptors(worker)
     const seen = await worker.run(async ({ attach, failureOf }) => {
       const pool = await attach<Client>()
       const ask = (n: number): Promise<Rows> => pool.query<Rows>('select $1::int as n', [n])

@@ -66,8 +66,7 @@ export class Hand {
 
   async kill(death: Death): Promise<void> {
     this.#state = 'killed'
-    // Not while it loads koffi, which would take the process with it (README, "What it refuses").
-    if (death === 'terminate') await this.#ready.then(() => this.#worker.terminate())
+    if (death === 'terminate') await this.#worker.terminate()
     else this.#worker.postMessage(death satisfies ToHand)
     await this.exited
   }

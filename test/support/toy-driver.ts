@@ -156,6 +156,7 @@ export class ToyConnection {
 
   /** Never settles. */
   hang(): Promise<never> {
+    this.log.push('hang')
     return new Promise(() => {})
   }
 

@@ -159,13 +159,14 @@ describe('a name', () => {
   })
 
   it('can be taken again, and the worker that has lost the old pool attaches anew', async () => {
-    const first = toyPool()
+    const { creator, made } = toys.toyCreator()
+    const first = openPool({ creator, poolSize: 1 })
     const worker = startWorker()
     await worker.run(async ({ attach, keep }) => void keep('old', await attach()))
     const lost = worker.run(async ({ kept, failureOf }) =>
       failureOf(() => kept<PoolClient>('old').use(toy => (toy as RemoteToy).hang!())),
     )
-    await eventually(() => first.status().checkedout).toBe(1)
+    await eventually(() => made[0]?.log).toContain('hang')
     first.unshare()
     expect(await lost).toMatchObject({ class: 'CoordinatorLostError' })
     const second = toyPool()
