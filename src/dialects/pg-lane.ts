@@ -8,6 +8,7 @@ import { readPgCursor } from './pg-cursor.ts'
 import { isPgDisconnect } from './pg-errors.ts'
 import type { PgFacts } from './pg-handover.ts'
 import { inside } from './pg-inside.ts'
+import { ping } from './pg-ping.ts'
 import { PgPipeline, type PipelinedClient } from './pg-pipeline.ts'
 import { describeRows } from './pg-rows.ts'
 import { isAtRest, settled } from './pg-settled.ts'
@@ -106,15 +107,9 @@ class PgLane implements Lane<Client> {
     return this.#isBroken ? 'closed' : this.#socket.peek()
   }
 
-  async ping(): Promise<boolean> {
+  ping(): Promise<boolean> {
     this.begin(this)
-    try {
-      await this.connection.query('')
-      return true
-    } catch (error) {
-      if (isPgDisconnect(error)) return false
-      throw error
-    }
+    return ping(this.connection)
   }
 
   cancel(): Promise<void> {

@@ -8,6 +8,7 @@ import { isPgDisconnect } from './pg-errors.ts'
 import { endSession, pgHandover } from './pg-handover.ts'
 import { inside } from './pg-inside.ts'
 import { recordLogin } from './pg-login.ts'
+import { ping } from './pg-ping.ts'
 import { PgPipeline, type PipelinedClient } from './pg-pipeline.ts'
 import { describeRows } from './pg-rows.ts'
 import { PgSocket } from './pg-socket.ts'
@@ -67,15 +68,7 @@ export function pg(config: ClientConfig | string = {}): Dialect<Client> {
     name: 'pg',
     methods: ['query'],
     connect: (_record, context) => open(clientConfig, context, handover),
-    async ping(client) {
-      try {
-        await client.query('')
-        return true
-      } catch (error) {
-        if (isPgDisconnect(error)) return false
-        throw error
-      }
-    },
+    ping,
     rollback: fairy => fairy.query('rollback'),
     commit: fairy => fairy.query('commit'),
     close: client => client.end(),

@@ -88,8 +88,8 @@ export class DirectLease<C extends object> extends Lease<C> {
   /** An open transaction is ended by the coordinator, or stays where nothing is reset. */
   #goHome(reason: RemoteEnd, wasLent: boolean, inTransaction: boolean | undefined): MaybePromise<void> {
     const { lessee, welcome, lost } = this.wire
-    const { isAtRest } = this.#lane
-    const isClean = inTransaction !== true || !welcome.resets
+    const { isAtRest, isBroken } = this.#lane
+    const isClean = !isBroken && (inTransaction !== true || !welcome.resets)
     if (wasLent && isClean && isAtRest && lost === undefined && lessee.giveBack(this.lease, this.#lane)) return
     // Nobody could make sense of what is still to come.
     if (!wasLent && !isAtRest) return super.invalidate(undefined, false).finally(() => this.#close())
@@ -97,7 +97,8 @@ export class DirectLease<C extends object> extends Lease<C> {
     // Nor may anybody wait for it: the driver tells whoever does.
     if (lost || !isAtRest) this.#close()
     if (lost) return
-    const ended = this.endByMessage(reason, wasLent, inTransaction)
+    // What has broken it may have broken all of its age: whoever has closed it must not claim the next of them before that is known.
+    const ended = this.endByMessage(reason, wasLent && !isBroken, inTransaction)
     if (wasLent) return ended
     return ended instanceof Promise ? ended.finally(() => this.#close()) : this.#close()
   }

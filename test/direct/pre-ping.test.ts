@@ -11,8 +11,8 @@ import type { TestWorker } from '../support/test-worker.ts'
 const log = new StatementLog()
 const own = OwnServer.forThisFile({ settings: { log_statement: 'all' }, onLog: log.onLog })
 
-/** What a ping asks. */
-const ping = ''
+/** What a ping asks: each something else. */
+const ping = expect.stringMatching(/^select 1 as ping\d+$/) as unknown as string
 
 const use = (worker: TestWorker, text: string): Promise<void> =>
   worker.run(async ({ attach, keep }, text) => {
