@@ -65,7 +65,7 @@ export class Wishes {
     const options = {
       timeoutMs,
       fairyOver: (checkout: Checkout<object>) => ConnectionFairy.temporary(checkout),
-      served: timeoutMs === null ? () => this.#serve(id) : undefined,
+      served: timeoutMs === null ? (isServed: boolean) => this.#serve(id, isServed) : undefined,
     }
     const request = new CheckoutRequest<object>(this.#borrower, options, late => this.#pool.timeoutError(late))
     // An offer can be taken back, as nobody has been shown it yet, but by the channels.
@@ -86,12 +86,12 @@ export class Wishes {
   }
 
   /** While one ask is opened for, the thread's next caller must stand in the queue here, or nobody hands it what comes home. */
-  #serve(id: number): void {
+  #serve(id: number, isServed: boolean): void {
     const { sessions } = this.#pool.slots
     const { session } = this.#borrower
-    this.#served.add(id)
+    this.#served[isServed ? 'add' : 'delete'](id)
     sessions.setServed(session, this.#served.size)
-    if (this.#mayOffer && sessions.waiting(session) > this.#served.size) this.#reply([kind.dismissed, 0])
+    if (isServed && this.#mayOffer && sessions.waiting(session) > this.#served.size) this.#reply([kind.dismissed, 0])
   }
 
   get #mayOffer(): boolean {

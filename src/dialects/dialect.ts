@@ -91,6 +91,8 @@ export interface Dialect<C extends object> {
   cancel?(connection: C): Promise<void>
   /** Does this error mean that the connection is gone? */
   isDisconnect?(error: unknown, connection: C | undefined): boolean
+  /** Did this attempt to open fail because the database can't be reached, or takes no connections now? Then another may succeed later. */
+  isUnreachable?(error: unknown): boolean
   /** Asked once for each connection: call `lost` when the driver learns by itself that it is gone. It is replaced at its next checkout. */
   watch?(connection: C, lost: () => void): void
   /** Is a transaction open? `undefined`: can't say now. A reset is skipped only on `false`. */

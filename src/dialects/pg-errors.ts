@@ -1,3 +1,5 @@
+import { TimeoutError } from '../base/errors.ts'
+
 /** SQLSTATEs after which the server session is gone: class 08 but one, and these (PostgreSQL manual, appendix A). */
 const endedSessions = new Set([
   '57P01', // admin_shutdown
@@ -36,3 +38,21 @@ export function isPgDisconnect(error: unknown): boolean {
 
 /** 08P01 is what a server says to parameters that do not fit their statement; the session goes on. */
 const isConnectionException = (code: string): boolean => /^08[0-9A-Z]{3}$/.test(code) && code !== '08P01'
+
+/** How names fail to be found; and a Unix socket that is not there, nor its server. */
+const unfound = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ENOENT'])
+
+/** SQLSTATEs of a server that is there, and takes no connections just now. */
+const closedDoors = new Set(['57P01', '57P02', '57P03', '53300'])
+
+/**
+ * Did an attempt to log in fail because nobody is there, or takes no more now? A refused password or an unknown database is an
+ * answer, and trying again gives the same. PgBouncer says 08P01 for whatever it can't do.
+ */
+export function isPgUnreachable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  if (error instanceof TimeoutError) return true
+  const { code, message } = error as { readonly code?: unknown; readonly message: string }
+  if (typeof code !== 'string') return message === 'timeout expired' || driverWords.some(words => words.test(message))
+  return brokenSockets.has(code) || unfound.has(code) || closedDoors.has(code) || code.startsWith('08')
+}

@@ -4,7 +4,7 @@ import { ignore } from '../base/maybe-async.ts'
 import type { Dialect, Handover, OpenContext } from './dialect.ts'
 import { cancel } from './pg-cancel.ts'
 import { readPgCursor } from './pg-cursor.ts'
-import { isPgDisconnect } from './pg-errors.ts'
+import { isPgDisconnect, isPgUnreachable } from './pg-errors.ts'
 import { endSession, pgHandover } from './pg-handover.ts'
 import { inside } from './pg-inside.ts'
 import { recordLogin } from './pg-login.ts'
@@ -75,6 +75,7 @@ export function pg(config: ClientConfig | string = {}): Dialect<Client> {
     terminate: endSession,
     cancel: client => cancel(inside(client)),
     isDisconnect: error => isPgDisconnect(error),
+    isUnreachable: isPgUnreachable,
     // The server or the network has ended it; an idle one must not crash the process (node-postgres#2641).
     watch(client, lost) {
       client.on('error', lost)

@@ -62,7 +62,7 @@ async function lendSlowly<C extends object>(
   request: CheckoutRequest<C>,
   unread: Peek,
 ): Promise<Checkout<C>> {
-  request.served?.()
+  request.served?.(true)
   // Once more where several hold the record, and another has had its connection closed just now.
   do await connectWithin(pool, record, request)
   while (record.state !== 'leased')

@@ -49,13 +49,17 @@ async function create<C extends object>(pool: Pool<C>, record: ConnectionRecord<
   }
   // An attempt that was given up has no place any more: what it still opens is closed.
   const lateSuccess = (connection: C): void => void closeQuietly(pool, connection, 'abrupt')
+  let connection: C
   try {
-    return await within(call(pool, record, controller.signal), connectTimeoutMs, late, lateSuccess)
+    connection = await within(call(pool, record, controller.signal), connectTimeoutMs, late, lateSuccess)
   } catch (error) {
     pool.lastConnectError = asError(error)
     pool.log.debug(() => `Error on connect${reasonOf(error)}`)
+    pool.prober.failed(pool.lastConnectError)
     throw error
   }
+  pool.prober.succeeded()
+  return connection
 }
 
 /** Listeners that never settle must not keep a place for ever: they have as long as the creator has. */

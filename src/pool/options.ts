@@ -47,6 +47,11 @@ export interface PoolOptions<C extends object = object> {
   readonly timeoutMs?: number | null
   /** How long one attempt to open may take before its place is given to others. Default `timeoutMs`, or 30,000. */
   readonly connectTimeoutMs?: number
+  /**
+   * `QueuePool` only: a `connect()` whose own attempt to open finds the database out of reach does not fail by that, but waits for an
+   * attempt that succeeds, until its deadline. Default false.
+   */
+  readonly retryConnect?: boolean
   /** How long a reset on return may take before the connection is replaced instead. Default 5,000. */
   readonly resetTimeoutMs?: number
   /** How long a driver's close, and calls in flight at a `close()`, may take before they are cut off. Default 5,000. */
@@ -104,6 +109,7 @@ export interface PoolSettings {
   readonly maxOverflow: number
   readonly timeoutMs: number | null
   readonly connectTimeoutMs: number
+  readonly retryConnect: boolean
   readonly resetTimeoutMs: number
   readonly closeTimeoutMs: number
   readonly useLifo: boolean
@@ -135,6 +141,7 @@ const checks: Readonly<Record<keyof PoolOptions, Check>> = {
   maxOverflow: { ...isCount(-1), expected: 'a whole number, 0 or more, or -1 for no limit' },
   timeoutMs: orNull(isDuration),
   connectTimeoutMs: isDuration,
+  retryConnect: isBoolean,
   resetTimeoutMs: isDuration,
   closeTimeoutMs: isDuration,
   useLifo: isBoolean,
@@ -189,6 +196,7 @@ export function settingsOf<C extends object>(options: PoolOptions<C>): PoolSetti
     maxOverflow: poolSize === 0 ? -1 : maxOverflow,
     timeoutMs,
     connectTimeoutMs: options.connectTimeoutMs ?? (timeoutMs || 30_000),
+    retryConnect: options.retryConnect ?? false,
     resetTimeoutMs: options.resetTimeoutMs ?? 5000,
     closeTimeoutMs: options.closeTimeoutMs ?? 5000,
     useLifo: options.useLifo ?? false,

@@ -27,6 +27,7 @@ import {
   type PoolSettings,
   settingsOf,
 } from './options.ts'
+import { Prober } from './prober.ts'
 import type { ConnectionRecord } from './record.ts'
 import { Records } from './records.ts'
 import { CheckoutRequest } from './request.ts'
@@ -61,6 +62,7 @@ export abstract class Pool<C extends object> extends Listened<C> implements Asyn
   > = new Map()
   /** @internal With `collectOnStarvation`, where callers wait for places. */ starvation: Starvation | undefined
   /** @internal The latest failure to open: the cause of a timeout. */ lastConnectError: Error | undefined
+  /** @internal */ readonly prober: Prober = new Prober(this as unknown as Pool<object>)
   protected readonly options: PoolOptions<C>
   readonly #local: ThreadLocal<C> | undefined
   readonly #self: Borrower = { session: 0, threadId }

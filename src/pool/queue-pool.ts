@@ -2,6 +2,7 @@ import type { MaybePromise } from '../base/maybe-async.ts'
 import { PoolStatus } from '../observe/status.ts'
 import { slotFlag, tableFlag } from '../slots/layout.ts'
 import { isIdle, sessionOf, stateOf } from '../slots/state.ts'
+import type { Checkout } from './checkout.ts'
 import type { PoolOptions } from './options.ts'
 import { Pool } from './pool.ts'
 import type { ConnectionRecord } from './record.ts'
@@ -17,7 +18,10 @@ import { type Waiter, Waiters } from './waiters.ts'
 export class QueuePool<C extends object = object> extends Pool<C> {
   readonly #waiters = new Waiters<C>(
     () => this.slots,
-    isAnybody => this.starvation?.watch(isAnybody),
+    isAnybody => {
+      this.starvation?.watch(isAnybody)
+      if (!isAnybody) this.prober.rest()
+    },
   )
 
   constructor(options: PoolOptions<C>) {
@@ -57,8 +61,28 @@ export class QueuePool<C extends object = object> extends Pool<C> {
   override serveWaiters(): void {
     for (let waiter = this.#waiters.next(); waiter; waiter = this.#waiters.next()) {
       const record = this.#take(waiter.session)
-      if (record === undefined) return this.#takeBack()
+      if (record === undefined) {
+        this.prober.rouse()
+        return this.#takeBack()
+      }
       this.#grant(waiter, record)
+    }
+  }
+
+  /** With `retryConnect`, whoever's own attempt has found the database out of reach waits again, where he stood before. */
+  override checkout(request: CheckoutRequest<C>): MaybePromise<Checkout<C>> {
+    const lent = super.checkout(request)
+    return this.settings.retryConnect && lent instanceof Promise ? this.#persist(lent, request) : lent
+  }
+
+  async #persist(first: Promise<Checkout<C>>, request: CheckoutRequest<C>): Promise<Checkout<C>> {
+    for (let lent: MaybePromise<Checkout<C>> = first; ; lent = super.checkout(request)) {
+      try {
+        return await lent
+      } catch (error) {
+        if (request.patience.gone || request.timeoutMs === 0 || !this.prober.isOutage(error)) throw error
+        request.waitAgain()
+      }
     }
   }
 
@@ -73,6 +97,7 @@ export class QueuePool<C extends object = object> extends Pool<C> {
 
   protected override doGet(request: CheckoutRequest<C>): MaybePromise<ConnectionRecord<C>> {
     const { session } = request.borrower
+    request.arrival ??= this.#waiters.arrive()
     // Whoever comes while others wait stands behind them, even if a connection is free at this very moment.
     const record = this.#waiters.next() === undefined ? this.#take(session) : undefined
     if (record !== undefined) return record
@@ -93,7 +118,7 @@ export class QueuePool<C extends object = object> extends Pool<C> {
         },
       }
       patience.watch(leave)
-      this.#waiters.add(waiter)
+      this.#waiters.add(waiter, request.arrival)
       // Waiters first, then the slots: who returns a connection does it the other way round, so one of the two sees the other.
       this.serveWaiters()
     })
@@ -102,7 +127,10 @@ export class QueuePool<C extends object = object> extends Pool<C> {
   protected override doReturnConnection(record: ConnectionRecord<C>): MaybePromise<void> {
     if (record.isRetiring) return this.retire(record)
     const waiter = this.#waiters.next()
-    if (waiter !== undefined) return this.#grant(waiter, this.#handOn(record, waiter.session))
+    if (waiter !== undefined) {
+      if (this.prober.mayLend(record)) return this.#grant(waiter, this.#handOn(record, waiter.session))
+      this.prober.rouse()
+    }
     if (this.#isSurplus(record)) return this.retire(record)
     this.keep(record)
   }
@@ -114,9 +142,10 @@ export class QueuePool<C extends object = object> extends Pool<C> {
 
   /** The next record for a session, claimed; undefined when every place is taken. One that is home is preferred to a new one (behaviour 29). */
   #take(session: number): ConnectionRecord<C> | undefined {
+    const { mayOpen } = this.prober
     for (;;) {
-      const next = this.#nextHome()
-      if (next === undefined) return this.#create(session)
+      const next = this.#nextHome(mayOpen)
+      if (next === undefined) return mayOpen ? this.#create(session) : undefined
       // Its thread has returned it by itself just as `dispose()` marked it, and is about to say so.
       if (next.isRetiring) {
         void Promise.all(this.#closeRetiring())
@@ -126,14 +155,15 @@ export class QueuePool<C extends object = object> extends Pool<C> {
       // An empty slot is the coordinator's alone; an idle one any thread may claim, and then we look again.
       if (stateOf(word) === 'empty') next.become('opening', session)
       else if (!isIdle(word) || !next.attempt(word, 'leased', session)) continue
+      this.prober.claimed(next)
       return next
     }
   }
 
-  #nextHome(): ConnectionRecord<C> | undefined {
+  #nextHome(mayOpen: boolean): ConnectionRecord<C> | undefined {
     let next: ConnectionRecord<C> | undefined
     for (const record of this.records) {
-      if (!isHome(record)) continue
+      if (!isHome(record) || (!mayOpen && !this.prober.mayLend(record))) continue
       if (next === undefined || this.#isBefore(record, next)) next = record
     }
     return next
@@ -146,6 +176,7 @@ export class QueuePool<C extends object = object> extends Pool<C> {
 
   /** A record that is on its way home, for the next borrower. */
   #handOn(record: ConnectionRecord<C>, session: number): ConnectionRecord<C> {
+    this.prober.claimed(record)
     if (record.state === 'closing') record.reopen(session)
     else record.become(record.connection === undefined ? 'opening' : 'leased', session)
     return record
@@ -153,6 +184,7 @@ export class QueuePool<C extends object = object> extends Pool<C> {
 
   #create(session: number): ConnectionRecord<C> | undefined {
     const record = this.records.create(session)
+    if (record) this.prober.claimed(record)
     this.#recount()
     return record
   }

@@ -13,8 +13,8 @@ export interface RequestOptions<C extends object> extends PatienceOptions {
   /** Makes the fairy over the checkout: the caller's own, or a stand-in for listeners when the caller is in another thread. */
   readonly fairyOver: (checkout: Checkout<C>) => Fairy<C>
   readonly trace?: CheckoutTrace | undefined
-  /** Told when a record has been claimed for this request that can't be lent at once: the request stands in no queue any more. */
-  readonly served?: (() => void) | undefined
+  /** Told true when a record has been claimed for this request that can't be lent at once: it stands in no queue any more; false: it does again. */
+  readonly served?: ((isServed: boolean) => void) | undefined
 }
 
 /** One caller's wish for a connection, from `connect()` until it is met or given up. */
@@ -23,7 +23,9 @@ export class CheckoutRequest<C extends object> {
   readonly patience: Patience
   readonly timeoutMs: number | null
   readonly trace: CheckoutTrace | undefined
-  readonly served: (() => void) | undefined
+  readonly served: ((isServed: boolean) => void) | undefined
+  /** Who came first, by the pool's count. */
+  arrival: number | undefined
   /** What is going on: a timeout says so. */
   phase: TimeoutPhase = 'wait'
   readonly #fairyOver: (checkout: Checkout<C>) => Fairy<C>
@@ -38,6 +40,13 @@ export class CheckoutRequest<C extends object> {
     // A timeout of 0 is about waiting for a place only: opening takes the time it takes, within `connectTimeoutMs` (behaviour 45).
     const timeoutMs = this.timeoutMs === 0 ? null : this.timeoutMs
     this.patience = new Patience({ timeoutMs, signal: options.signal }, () => late(this))
+  }
+
+  /** Nothing came of it: as when it was made, but that its deadline is nearer. */
+  waitAgain(): void {
+    this.phase = 'wait'
+    this.#fairy = undefined
+    this.served?.(false)
   }
 
   /** The one fairy of this request: listeners see the same as the caller. */

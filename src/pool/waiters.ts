@@ -34,11 +34,19 @@ export class Waiters<C extends object> {
     this.#onChange = onChange
   }
 
-  add(waiter: Waiter<C>): void {
+  /** The number of one who has come just now. */
+  arrive(): number {
+    return this.#arrivals++
+  }
+
+  /** One who has waited before stands where he stood, by the number of his arrival. */
+  add(waiter: Waiter<C>, arrival: number = this.arrive()): void {
     const { session } = waiter
     const queue = this.#bySession.get(session) ?? new Map<Waiter<C>, Entry<C>>()
     this.#bySession.set(session, queue)
-    queue.set(waiter, { waiter, arrival: this.#arrivals++ })
+    const later = [...queue.values()].filter(entry => entry.arrival > arrival)
+    for (const entry of later) queue.delete(entry.waiter)
+    for (const entry of [{ waiter, arrival }, ...later]) queue.set(entry.waiter, entry)
     this.#changed(session, queue, 1)
   }
 

@@ -31,6 +31,8 @@ export interface HouseOptions extends Omit<PoolOptions<Client>, 'dialect'> {
   readonly dialect?: (dialect: Dialect<Client>) => Partial<Dialect<Client>>
 }
 
+let houses = 0
+
 /** For the test that runs. A pool of one connection, unless options say else. */
 export async function openHouse(
   own: OwnServer,
@@ -48,17 +50,18 @@ export async function openHouse(
     database: pathname.slice(1),
     ...config,
   })
-  const pool = openPool<Client>({
+  const given: PoolOptions<Client> = {
     dialect: dialect ? Object.defineProperties(real, Object.getOwnPropertyDescriptors(dialect({ ...real }))) : real,
     poolSize: 1,
     maxOverflow: 0,
     logger: silent,
     ...(transport === 'remote' ? { transport } : {}),
     ...options,
-  })
+  }
+  const pool = openPool<Client>(given, `house ${++houses}`)
   const another = async (): Promise<TestWorker> => {
     const worker = startWorker()
-    await worker.run(async ({ attach, keep }) => void keep('pool', await attach()))
+    await worker.run(async ({ attach, keep }, address) => void keep('pool', await attach(address)), pool.share())
     return worker
   }
   return { pool, proxy, worker: await another(), another }

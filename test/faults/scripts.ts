@@ -15,6 +15,18 @@ export const use = async ({ kept }: WorkerContext, times = 1): Promise<number> =
   return pid
 }
 
+/** The same, as soon as a connection can be had: where attempts to open have little time, the first may fail on a busy machine. */
+export const useAtLast = async ({ kept }: WorkerContext): Promise<number> => {
+  for (;;) {
+    try {
+      const pool = kept<PoolClient<Client>>('pool')
+      return (await pool.use(conn => conn.query('select pg_backend_pid() as pid'))).rows[0].pid
+    } catch (error) {
+      if (!(error as Error).message.startsWith('No connection could be opened within')) throw error
+    }
+  }
+}
+
 /** So many connections at once, each used and then given back: the numbers of the server's processes. */
 export const useMany = async ({ kept }: WorkerContext, count: number): Promise<number[]> => {
   const pool = kept<PoolClient<Client>>('pool')

@@ -37,7 +37,7 @@ describe.each(transports)('%s:', transport => {
   it('fault 6: the server ends idle connections, and the next checkout gets a new one', async () => {
     const { worker } = await openHouse(own, transport, {
       poolSize: 2,
-      config: { options: '-c idle_session_timeout=100' },
+      config: { options: '-c idle_session_timeout=700' },
     })
     await worker.run(useMany, 2)
     await gone()

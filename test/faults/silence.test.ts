@@ -1,19 +1,23 @@
 import { createServer } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Client } from 'pg'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { PoolClient } from '../../src/worker/pool-client.ts'
 import { eventually } from '../support/eventually.ts'
 import { OwnServer } from '../support/own-server.ts'
 import { openHouse, transports } from './house.ts'
-import { failToConnect, later, use } from './scripts.ts'
+import { failToConnect, later, use, useAtLast } from './scripts.ts'
 
 const own = OwnServer.forThisFile()
 
 /** How long the pools and callers of these tests wait for what does not end by itself. */
 const short = 100
 
-/** Ended at its deadline: not before, and not much later on a machine that does other things too. */
-const onTime = (ms: number): { inRange: boolean; ms: number } => ({ inRange: ms >= short - 1 && ms < short + 400, ms })
+/** What has not ended by its own deadline ends by this one, or never. How exact deadlines are is said in outage.test.ts. */
+const long = 30_000
+
+/** Ended at its deadline, on a machine that does other things too. */
+const onTime = (ms: number): { inRange: boolean; ms: number } => ({ inRange: ms >= short - 1 && ms < long / 3, ms })
 
 describe.each(transports)('%s:', transport => {
   it('fault 2: the network falls silent under an idle connection: the checkout ends at its deadline, in its ping', async () => {
@@ -45,7 +49,7 @@ describe.each(transports)('%s:', transport => {
     // The socket of the attempt that was given up is gone too.
     await eventually(() => proxy.links).toEqual([])
     await proxy.mend()
-    await worker.run(use)
+    await worker.run(useAtLast)
   })
 
   it('fault 2: silent at the reset: the place is free at resetTimeoutMs, with another connection for the next', async () => {
@@ -83,19 +87,19 @@ describe.each(transports)('%s:', transport => {
     proxy.silence()
     const started = performance.now()
     await pool.dispose()
-    expect(performance.now() - started).toBeLessThan(short + 400)
+    expect(onTime(performance.now() - started)).toMatchObject({ inRange: true })
     expect(pool.records.size).toBe(0)
   })
 
   it('fault 3: a server that accepts and never speaks costs a caller his deadline, and the pool one attempt', async () => {
     const { pool, proxy, worker } = await openHouse(own, transport, { connectTimeoutMs: short })
     proxy.leaveHanging()
-    const { ms, ...failure } = await worker.run(failToConnect, 10 * short)
+    const { ms, ...failure } = await worker.run(failToConnect, long)
     expect(failure).toMatchObject({ class: 'TimeoutError', fields: { phase: 'connect', timeoutMs: short } })
     expect(onTime(ms)).toMatchObject({ inRange: true })
     expect(proxy.attempts).toBe(1)
     await proxy.mend()
-    await worker.run(use)
+    await worker.run(useAtLast)
     expect(pool.status()).toMatchObject({ checkedin: 1, checkedout: 0 })
   })
 
@@ -104,22 +108,22 @@ describe.each(transports)('%s:', transport => {
     async bytes => {
       const { proxy, worker } = await openHouse(own, transport, { connectTimeoutMs: short })
       proxy.limitNew(bytes, 'stall')
-      const { ms, ...failure } = await worker.run(failToConnect, 10 * short)
+      const { ms, ...failure } = await worker.run(failToConnect, long)
       expect(failure).toMatchObject({ class: 'TimeoutError', fields: { phase: 'connect' } })
       expect(onTime(ms)).toMatchObject({ inRange: true })
       await proxy.mend()
-      await worker.run(use)
+      await worker.run(useAtLast)
     },
   )
 
   it.each([1, 30])('fault 3: one that ends the conversation after %i bytes is told at once', async bytes => {
-    const { proxy, worker } = await openHouse(own, transport, { connectTimeoutMs: 60_000 })
+    const { proxy, worker } = await openHouse(own, transport, { connectTimeoutMs: 2 * long })
     proxy.limitNew(bytes, 'cut')
-    expect(await worker.run(failToConnect, 30_000)).toMatchObject({
+    expect(await worker.run(failToConnect, long)).toMatchObject({
       message: expect.stringMatching(/ECONNRESET|terminated/),
     })
     await proxy.mend()
-    await worker.run(use)
+    await worker.run(useAtLast)
   })
 
   it('fault 5: a connection that opens after its caller has left is the next caller’s', async () => {
@@ -135,19 +139,18 @@ describe.each(transports)('%s:', transport => {
   })
 
   it('fault 13: one deadline covers all the phases: what was waited for a place is not there for the open', async () => {
-    const { pool, proxy, worker, another } = await openHouse(own, transport)
+    const { pool, proxy, worker } = await openHouse(own, transport)
     const held = await pool.connect()
     proxy.leaveHanging()
-    const failing = (await another()).run(failToConnect, 4 * short)
-    const started = performance.now()
+    const failing = worker.run(failToConnect, 10 * short)
     await eventually(() => pool.status().waiting).toBe(1)
-    await eventually(() => performance.now() - started > 2 * short).toBe(true)
+    await delay(7 * short)
     await held.invalidate()
     const { ms, fields } = await failing
-    expect(fields).toMatchObject({ phase: 'connect', timeoutMs: 4 * short })
-    expect(ms).toBeGreaterThanOrEqual(4 * short - 1)
-    expect(ms).toBeLessThan(4 * short + 150)
-    void worker
+    expect(fields).toMatchObject({ phase: 'connect', timeoutMs: 10 * short })
+    expect(ms).toBeGreaterThanOrEqual(10 * short - 1)
+    // And not 7 + 10.
+    expect(ms).toBeLessThan(15 * short)
   })
 })
 
@@ -156,7 +159,7 @@ it('fault 3: TLS that stalls after the server has agreed to it ends at the deadl
     connectTimeoutMs: short,
     config: { ssl: true, port: await agreeToTls() },
   })
-  const { ms, ...failure } = await worker.run(failToConnect, 10 * short)
+  const { ms, ...failure } = await worker.run(failToConnect, long)
   expect(failure).toMatchObject({ class: 'TimeoutError', fields: { phase: 'connect' } })
   expect(onTime(ms)).toMatchObject({ inRange: true })
   expect(pool.status()).toMatchObject({ checkedout: 0 })

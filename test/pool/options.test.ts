@@ -90,6 +90,7 @@ describe("a pool's options", () => {
       maxOverflow: 10,
       timeoutMs: 30_000,
       connectTimeoutMs: 30_000,
+      retryConnect: false,
       resetTimeoutMs: 5000,
       closeTimeoutMs: 5000,
       useLifo: false,

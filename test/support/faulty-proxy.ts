@@ -22,6 +22,8 @@ class Link {
     this.client = client
     client.on('error', () => {})
     client.on('data', bytes => this.#pass('to server', bytes))
+    // Half open: who is silenced does not say goodbye either.
+    client.on('end', () => this.#proxy.isSilent('to server') || client.end())
     client.on('close', () => this.#server?.destroy())
   }
 
@@ -109,7 +111,7 @@ export class FaultyProxy {
   }
 
   static async to(target: number): Promise<FaultyProxy> {
-    const server = createServer()
+    const server = createServer({ allowHalfOpen: true })
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
     return new FaultyProxy(server, target)
