@@ -13,6 +13,7 @@ export {
   type TimeoutFacts,
   type TimeoutPhase,
 } from './base/errors.ts'
+export type { Holder, HolderUse } from './base/holder.ts'
 export { createPool } from './coordinator/create-pool.ts'
 export type { BatchReader, Dialect, OpenContext, Outcome, Pipeline } from './dialects/dialect.ts'
 export type { ConnectionFairy, Fairy } from './fairies/fairy.ts'

@@ -13,6 +13,7 @@ export {
   type TimeoutFacts,
   type TimeoutPhase,
 } from './base/errors.ts'
+export type { Holder, HolderUse } from './base/holder.ts'
 export type { ConnectionFairy, Fairy } from './fairies/fairy.ts'
 export type { InfoMap } from './fairies/loan.ts'
 export type { QueryOptions } from './fairies/query-options.ts'

@@ -1,3 +1,5 @@
+import type { Holder } from './holder.ts'
+
 /**
  * Every error class of the library. A stable `code` names the kind; far sides of a port rebuild the class by it.
  * Driver errors are never wrapped: they reach the caller as the driver threw them.
@@ -37,8 +39,8 @@ export interface TimeoutFacts {
   readonly idle?: number
   readonly leased?: number
   readonly waiting?: number
-  /** Leases by thread id, e.g. `{ 3: 2, 4: 2 }`. */
-  readonly holders?: Readonly<Record<number, number>>
+  /** Who has what, as far as it was known in time. */
+  readonly holders?: readonly Holder[]
 }
 
 /** A deadline passed. `phase` says doing what; `cause` is the last failure to connect, if there was one. */
@@ -49,7 +51,7 @@ export class TimeoutError extends PoolError implements TimeoutFacts {
   declare readonly idle?: number
   declare readonly leased?: number
   declare readonly waiting?: number
-  declare readonly holders?: Readonly<Record<number, number>>
+  declare readonly holders?: readonly Holder[]
   constructor(message: string, facts: TimeoutFacts, options?: ErrorOptions) {
     super(message, options)
     this.phase = facts.phase

@@ -23,6 +23,7 @@ export function controlFor(
       const status = pool.status()
       return { counts: { ...status }, label: status.label, transports: status.transports }
     },
+    holders: () => pool.holders(),
     recreate: () => shareAnew(pool.recreate()),
     listen: event => observers.listen(event as EventName),
     unlisten: event => observers.unlisten(event as EventName),

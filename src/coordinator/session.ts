@@ -16,6 +16,7 @@ import { slotOfLease } from '../slots/state.ts'
 import type { ReplySender } from '../transports/remote-callee.ts'
 import { controlFor } from './control.ts'
 import { type Held, Holdings } from './holdings.ts'
+import { Inquiry } from './inquiry.ts'
 import { Observers } from './observers.ts'
 import { SessionStatements } from './session-statements.ts'
 import { welcomeTo } from './welcome.ts'
@@ -35,6 +36,7 @@ export class Session {
   /** Leases on their way home, which may still wait for a call that is in flight. */
   readonly #closing = new Map<Held, Promise<void>>()
   readonly #wishes: Wishes
+  readonly #inquiry: Inquiry
   readonly #portClosed: Promise<void>
   #controlPort: MessagePort | undefined
   #transport: TransportInUse
@@ -46,6 +48,7 @@ export class Session {
     const send: ReplySender = (reply, unsendable) => this.#mailbox.post(reply, unsendable)
     this.#holdings = new Holdings(pool, borrower.session, send)
     this.#wishes = new Wishes(pool, borrower, send, (id, checkout, isOffer) => this.#grant(id, checkout, isOffer))
+    this.#inquiry = new Inquiry(() => this.#mailbox.post([kind.inquire]))
     this.#statements = new SessionStatements(pool, borrower, send, this.#holdings.encoder)
     this.#observers = new Observers(pool, notice => this.#mailbox.post([kind.notice, notice]))
     pool.slots.sessions.open(borrower.session, borrower.threadId)
@@ -66,6 +69,7 @@ export class Session {
       closed,
     }
     this.#mailbox = new Mailbox<Reply, Request>(port, owner, 'immediate')
+    pool.custody.join(borrower.session, ms => this.#inquiry.ask(ms))
     pool.starvation?.join(borrower, () => this.#mailbox.post([kind.collect]))
   }
 
@@ -90,6 +94,8 @@ export class Session {
     this.#controlPort?.close()
     this.#observers.close()
     this.#pool.transports.delete(this.#transport)
+    this.#pool.custody.leave(this.borrower.session)
+    this.#inquiry.end()
     this.#wishes.clear(new StaleLeaseError('The session has ended.'))
     this.#statements.clear()
     // Closed first: what is claimed after that is not claimed for good.
@@ -118,7 +124,7 @@ export class Session {
       case kind.connect:
         return this.#wishes.demand(request[1])
       case kind.late:
-        return this.#wishes.explain(request)
+        return void this.#wishes.explain(request)
       case kind.freed:
         return this.#pool.tidy()
       case kind.leave:
@@ -154,6 +160,8 @@ export class Session {
         return this.#holdings.find(request[1])?.checkout.callFailed(fromWireError(request[2]))
       case kind.collected:
         return this.#pool.starvation?.collected(this.borrower.session, { reclaimed: request[1], pauseMs: request[2] })
+      case kind.held:
+        return this.#inquiry.answered(request[1])
       case kind.control:
         return this.#control(request[1])
       default:

@@ -4,6 +4,7 @@ import { ConnectionFairy } from '../fairies/fairy.ts'
 import type { Checkout } from '../pool/checkout.ts'
 import type { Pool } from '../pool/pool.ts'
 import { CheckoutRequest, notNeeded } from '../pool/request.ts'
+import { fullTimeoutError } from '../pool/timeout-report.ts'
 import { kind, type LateReport } from '../protocol/messages.ts'
 import { toWireError } from '../protocol/wire-error.ts'
 import { tableFlag } from '../slots/layout.ts'
@@ -51,9 +52,9 @@ export class Wishes {
   }
 
   /** The caller has just left its queue, and still counts as one that waits. */
-  explain([, id, timeoutMs, ask, verb]: LateReport): void {
+  async explain([, id, timeoutMs, ask, verb]: LateReport): Promise<void> {
     const phase = this.#requests.get(ask)?.phase ?? 'wait'
-    this.#reply([kind.failure, id, toWireError(this.#pool.timeoutError({ phase, timeoutMs, verb }, 1))])
+    this.#reply([kind.failure, id, toWireError(await fullTimeoutError(this.#pool, { phase, timeoutMs, verb }, 1))])
   }
 
   clear(reason: Error): void {

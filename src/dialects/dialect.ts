@@ -89,6 +89,8 @@ export interface Dialect<C extends object> {
   terminate?(connection: C): void
   /** Stops what the server is doing for this connection; settles when the server has taken note. */
   cancel?(connection: C): Promise<void>
+  /** The text of what this call sends to the server, without any values; undefined: it is none. For `pool.holders()`. */
+  textOf?(method: string | symbol, args: readonly unknown[]): string | undefined
   /** Does this error mean that the connection is gone? */
   isDisconnect?(error: unknown, connection: C | undefined): boolean
   /** Did this attempt to open fail because the database can't be reached, or takes no connections now? Then another may succeed later. */

@@ -23,6 +23,8 @@ export interface Lane<C extends object = object> {
   begin(holder: object): void
   /** Its lease goes on to another caller of this thread: nothing stays of what the last holder wanted, but this thread reads on. */
   changeHands(): void
+  /** As the dialect's. */
+  textOf(method: string | symbol, args: readonly unknown[]): string | undefined
   /** Stops reading, at once. Only when it is at rest, or broken, or about to be closed. */
   rest(): void
   /** Nothing was begun after all. */

@@ -15,6 +15,7 @@ import { isAtRest, settled } from './pg-settled.ts'
 import { PgSocket } from './pg-socket.ts'
 import { pgStatement } from './pg-statement.ts'
 import { ownStatementNames } from './pg-statement-names.ts'
+import { pgTextOf } from './pg-text-of.ts'
 
 /** The prepared statements of this thread: a session keeps those of all threads that have used it. */
 const namespace = randomBytes(5).toString('hex')
@@ -118,6 +119,10 @@ class PgLane implements Lane<Client> {
 
   cursor(args: readonly unknown[]): Promise<BatchReader> {
     return readPgCursor(this.connection, args)
+  }
+
+  textOf(method: string | symbol, args: readonly unknown[]): string | undefined {
+    return pgTextOf(method, args)
   }
 
   pipeline(holder: object): Pipeline {

@@ -13,6 +13,7 @@ import { PgPipeline, type PipelinedClient } from './pg-pipeline.ts'
 import { describeRows } from './pg-rows.ts'
 import { PgSocket } from './pg-socket.ts'
 import { pgStatement } from './pg-statement.ts'
+import { pgTextOf } from './pg-text-of.ts'
 
 async function open(
   config: ClientConfig,
@@ -74,6 +75,7 @@ export function pg(config: ClientConfig | string = {}): Dialect<Client> {
     close: client => client.end(),
     terminate: endSession,
     cancel: client => cancel(inside(client)),
+    textOf: pgTextOf,
     isDisconnect: error => isPgDisconnect(error),
     isUnreachable: isPgUnreachable,
     // The server or the network has ended it; an idle one must not crash the process (node-postgres#2641).

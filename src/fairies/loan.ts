@@ -33,6 +33,8 @@ export interface Loan<C extends object> {
   readonly info: InfoMap | undefined
   readonly recordInfo: InfoMap | undefined
   resetAgent: ResetAgent | undefined
+  /** It has been out since about then, monotonic milliseconds, and is not young any more: said in its slot. */
+  noteSince?(ms: number): void
   /** A member of the driver's connection: its methods come wrapped so that `fairy` lives while a call is in flight. */
   member(name: string | symbol, fairy: object): unknown
   /** Begins to read rows in batches. */

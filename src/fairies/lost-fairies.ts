@@ -1,3 +1,4 @@
+import { monotonicMs } from '../base/clock.ts'
 import { Ticker } from '../base/ticker.ts'
 import type { Loan } from './loan.ts'
 
@@ -9,6 +10,7 @@ const sweepMs = 10
  * One registry for the thread, never itself unreachable: a registry that is collected never fires.
  */
 const registry = new FinalizationRegistry<Loan<object>>(loan => {
+  grown.delete(loan)
   if (!loan.isOut) return
   const ended = loan.end('collected')
   if (ended instanceof Promise) ended.catch(() => {})
@@ -19,6 +21,9 @@ const registry = new FinalizationRegistry<Loan<object>>(loan => {
  * the rest of a checkout, at once and again at the next collection; it is for those that stay out.
  */
 const young: { readonly fairies: object[]; readonly loans: Loan<object>[] } = { fairies: [], loans: [] }
+
+/** Those that stay out. Held as long as the registry holds them. */
+const grown = new Set<Loan<object>>()
 
 const sweeps = new Ticker(sweepMs, sweep)
 
@@ -32,7 +37,10 @@ export function watch(fairy: object, loan: Loan<object>): void {
 /** This loan has ended: the loss of its fairy means nothing any more. */
 export function unwatch(loan: Loan<object>): void {
   const { place } = loan
-  if (place === -1) return void registry.unregister(loan)
+  if (place === -1) {
+    grown.delete(loan)
+    return void registry.unregister(loan)
+  }
   loan.place = -1
   const { fairies, loans } = young
   const [lastFairy, lastLoan] = [fairies.pop()!, loans.pop()!]
@@ -50,10 +58,19 @@ function sweep(): void {
 /** The young can be lost as well from now on: garbage is about to be collected, to find what is lost. */
 export function letGo(): void {
   const { fairies, loans } = young
+  const now = monotonicMs()
   for (const [place, loan] of loans.entries()) {
     loan.place = -1
     registry.register(fairies[place]!, loan, loan)
+    grown.add(loan)
+    loan.noteSince?.(now)
   }
   fairies.length = 0
   loans.length = 0
+}
+
+/** The loans of this thread's fairies that are out. */
+export function* loansOut(): Generator<Loan<object>, void> {
+  for (const loan of young.loans) if (loan.isOut) yield loan
+  for (const loan of grown) if (loan.isOut) yield loan
 }

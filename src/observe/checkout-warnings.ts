@@ -3,7 +3,7 @@ import { warnOnce } from './warnings.ts'
 
 /** A fairy was collected that nobody had closed; said where checkouts are traced, for without its place it helps nobody. */
 export function warnLost(trace: CheckoutTrace | undefined): void {
-  if (trace === undefined) return
+  if (!trace?.isAskedFor) return
   const { place, stack } = trace
   const message = `A connection was never closed, and came back by garbage collection. It was checked out ${place}`
   warnOnce('FAIRYPOOL_LOST_FAIRY', place, message, stack)

@@ -20,6 +20,8 @@ export abstract class Borrowed<C extends object> {
   protected state: 'lent' | 'detached' | 'ended' = 'lent'
   /** Something of it stays here as long as it lasts: a result that could not travel. */
   protected retains = false
+  /** The text of the last statement that this thread has sent over it. */
+  statement: string | undefined
   /** What was lent, even after the loan's end. */
   lent: C | undefined
 
@@ -62,6 +64,7 @@ export abstract class Borrowed<C extends object> {
     if (typeof member !== 'function') return member
     return (...args: unknown[]) => {
       const alive = this.alive()
+      this.#note(name, args)
       const result = this.calls.run(alive, member as (...args: unknown[]) => unknown, args, fairy)
       // A driver that returns itself for chaining must not hand out what is behind the fairy.
       return result === alive ? (fairy as { readonly proxy?: unknown }).proxy : result
@@ -73,6 +76,7 @@ export abstract class Borrowed<C extends object> {
     const connection = this.alive()
     const { dialect } = this.pool
     this.#useForOther()
+    if (target === connection) this.#note(name, args)
     this.calls.start(told => {
       if (target === connection && dialect.invoke?.(connection, name, args, told)) return started
       const method: unknown = Reflect.get(target, name, target)
@@ -85,6 +89,7 @@ export abstract class Borrowed<C extends object> {
     const connection = this.alive()
     this.#useForOther()
     if (dialect.cursor === undefined) throw new InvalidRequestError(`The dialect '${dialect.name}' has no cursors.`)
+    this.#note('cursor', args)
     const reader = await dialect.cursor(connection, args)
     // The loan may have ended while the cursor was being opened; then nobody would close it.
     if (!this.isValid) await reader.close()
@@ -118,6 +123,10 @@ export abstract class Borrowed<C extends object> {
       throw new InvalidRequestError('This connection is closed: it has been given back, invalidated, or lost.')
     }
     return this.lent
+  }
+
+  #note(method: string | symbol, args: readonly unknown[]): void {
+    this.statement = this.pool.dialect.textOf?.(method, args) ?? this.statement
   }
 
   /** Marked first: a thread's close() must not pass by what is under way, nor leave idle what this thread reads from. */

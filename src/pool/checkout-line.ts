@@ -1,8 +1,10 @@
+import { turnMs } from '../base/clock.ts'
 import { InvalidRequestError, noAnswerToCancel } from '../base/errors.ts'
 import { ignore } from '../base/maybe-async.ts'
 import type { Outcome, Pipeline } from '../dialects/dialect.ts'
 import { started } from '../fairies/calls.ts'
 import type { LoanEnd } from '../fairies/loan.ts'
+import { slotFlag } from '../slots/layout.ts'
 import type { StatementLine } from '../statements/statement-line.ts'
 import type { Checkout } from './checkout.ts'
 import type { Pool } from './pool.ts'
@@ -18,6 +20,8 @@ export class CheckoutLine<C extends object> implements StatementLine {
     const { isSeat } = checkout.tenure
     this.#pool = pool
     this.#checkout = checkout
+    pool.slots.mark(checkout.tenure.slot, slotFlag.statements)
+    checkout.noteSince(turnMs())
     // Where several hold the connection, they would meet it in a mode that is not theirs, and what is stopped might be another's.
     this.#pipeline = isSeat ? undefined : pool.dialect.pipeline?.(checkout.connection!)
     this.stop = isSeat || pool.dialect.cancel === undefined ? undefined : () => this.#stop()
@@ -25,6 +29,18 @@ export class CheckoutLine<C extends object> implements StatementLine {
 
   set onEnd(told: (reason: LoanEnd) => void) {
     this.#checkout.onEnd = told
+  }
+
+  get lease(): number {
+    return this.#checkout.lease
+  }
+
+  get statement(): string | undefined {
+    return this.#checkout.statement
+  }
+
+  set statement(text: string | undefined) {
+    this.#checkout.statement = text
   }
 
   get isPipelined(): boolean {
@@ -52,6 +68,7 @@ export class CheckoutLine<C extends object> implements StatementLine {
 
   end(): void {
     this.#pipeline?.end()
+    if (this.#checkout.isValid) this.#pool.slots.unmark(this.#checkout.tenure.slot, slotFlag.statements)
     const ended = this.#checkout.end('closed')
     if (ended instanceof Promise) ended.catch(ignore)
   }

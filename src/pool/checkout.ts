@@ -6,6 +6,7 @@ import { warnLost } from '../observe/checkout-warnings.ts'
 import { LeaseNotice } from '../observe/lease-notice.ts'
 import type { CheckoutTrace } from '../observe/trace.ts'
 import { slotFlag } from '../slots/layout.ts'
+import { wordOfLease } from '../slots/state.ts'
 import { Borrowed } from './borrowed.ts'
 import { invalidateSoftly } from './invalidating.ts'
 import type { Pool } from './pool.ts'
@@ -76,6 +77,11 @@ export class Checkout<C extends object> extends Borrowed<C> implements Loan<C> {
 
   supersede(): void {
     if (this.state === 'lent') this.#finish('closed', undefined, 'over')
+  }
+
+  noteSince(ms: number): void {
+    const { slot } = this.tenure
+    if (this.state === 'lent') this.pool.slots.notes.noteSince(slot, wordOfLease(this.lease), ms)
   }
 
   /** True when the thread has been told of this loan and has not taken it yet: it can be taken back. */
@@ -158,6 +164,7 @@ export class Checkout<C extends object> extends Borrowed<C> implements Loan<C> {
     record.current = this
     this.lent = record.connection
     this.attendance = record.attendance
+    this.statement = undefined
     this.tenure.renew(word)
   }
 

@@ -1,5 +1,6 @@
 import { threadId } from 'node:worker_threads'
 import { InvalidRequestError, type TimeoutError } from '../base/errors.ts'
+import type { Holder } from '../base/holder.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import type { Borrower } from '../fairies/borrower.ts'
@@ -8,10 +9,11 @@ import type { QueryOptions } from '../fairies/query-options.ts'
 import { ThreadLocal } from '../fairies/thread-local.ts'
 import { PoolLog } from '../observe/pool-log.ts'
 import type { PoolStatus, TransportInUse } from '../observe/status.ts'
-import { CheckoutTrace } from '../observe/trace.ts'
+import { traceOf } from '../observe/trace.ts'
 import { slotFlag } from '../slots/layout.ts'
 import { SlotTable } from '../slots/slot-table.ts'
 import { Checkout } from './checkout.ts'
+import { Custody } from './custody.ts'
 import { PoolEvents, type PoolListeners } from './events.ts'
 import { restOrLose } from './handing-over.ts'
 import { Lanes } from './lanes.ts'
@@ -35,7 +37,7 @@ import { type ShareAddress, type ShareOptions, sharing } from './sharing.ts'
 import type { Starvation } from './starvation.ts'
 import { Statements } from './statements.ts'
 import { stubDialect } from './stub-dialect.ts'
-import { holdersOf, type TimedOut, timeoutError } from './timeout-report.ts'
+import { type TimedOut, timeoutError } from './timeout-report.ts'
 
 /** The policy of a pool, on the thread that owns it: who gets which connection, and when one is too old. Subclasses decide which record is next. */
 export abstract class Pool<C extends object> extends Listened<C> implements AsyncDisposable {
@@ -60,6 +62,7 @@ export abstract class Pool<C extends object> extends Listened<C> implements Asyn
     number,
     Promise<unknown>
   > = new Map()
+  /** @internal */ readonly custody: Custody = new Custody(this as unknown as Pool<object>)
   /** @internal With `collectOnStarvation`, where callers wait for places. */ starvation: Starvation | undefined
   /** @internal The latest failure to open: the cause of a timeout. */ lastConnectError: Error | undefined
   /** @internal */ readonly prober: Prober = new Prober(this as unknown as Pool<object>)
@@ -97,6 +100,11 @@ export abstract class Pool<C extends object> extends Listened<C> implements Asyn
 
   /** The pool's counts now; as a string, one line. */
   abstract status(): PoolStatus
+
+  /** Who holds what: one for each connection that is out, the longest held first. A thread that is blocked delays it by 50 ms. */
+  holders(): Promise<Holder[]> {
+    return this.custody.ask()
+  }
 
   /** Closes what the pool keeps. The pool stays usable, and opens anew (behaviours 245-247, 254). */
   abstract dispose(): Promise<void>
@@ -266,11 +274,6 @@ export abstract class Pool<C extends object> extends Listened<C> implements Asyn
     return timeoutError(this as unknown as Pool<object>, request, left)
   }
 
-  /** @internal Leases by thread id. */
-  holders(): Record<number, number> {
-    return holdersOf(this as unknown as Pool<object>)
-  }
-
   async #borrow(
     options: ConnectOptions,
     caller: (...args: never[]) => unknown,
@@ -282,7 +285,7 @@ export abstract class Pool<C extends object> extends Listened<C> implements Asyn
       {
         timeoutMs: options.timeoutMs === undefined ? this.settings.timeoutMs : options.timeoutMs,
         signal: options.signal,
-        trace: this.settings.traceCheckouts ? new CheckoutTrace(caller) : undefined,
+        trace: traceOf(caller, this.settings.traceCheckouts, this.slots.waiters),
         fairyOver: checkout => ConnectionFairy.over<C>(checkout, local),
       },
       late => this.timeoutError(late),

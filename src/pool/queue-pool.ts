@@ -1,3 +1,4 @@
+import { TimeoutError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import { PoolStatus } from '../observe/status.ts'
 import { slotFlag, tableFlag } from '../slots/layout.ts'
@@ -9,6 +10,7 @@ import type { ConnectionRecord } from './record.ts'
 import { isHome } from './records.ts'
 import { type CheckoutRequest, notNeeded } from './request.ts'
 import { Starvation } from './starvation.ts'
+import { fullTimeoutError } from './timeout-report.ts'
 import { type Waiter, Waiters } from './waiters.ts'
 
 /**
@@ -106,7 +108,9 @@ export class QueuePool<C extends object = object> extends Pool<C> {
       const { patience } = request
       const leave = (reason: unknown): void => {
         this.#waiters.delete(waiter)
-        reject(reason)
+        const isLate = reason instanceof TimeoutError && this.custody.isAnybodyToAsk
+        if (isLate) void fullTimeoutError(this as unknown as Pool<object>, request, 1).then(reject)
+        else reject(reason)
       }
       const waiter: Waiter<C> = {
         session,

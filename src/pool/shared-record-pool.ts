@@ -1,7 +1,6 @@
 import { InvalidRequestError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import { slotFlag } from '../slots/layout.ts'
-import { sessionOf } from '../slots/state.ts'
 import type { Checkout } from './checkout.ts'
 import { Pool } from './pool.ts'
 import type { ConnectionRecord } from './record.ts'
@@ -116,16 +115,6 @@ export abstract class SharedRecordPool<C extends object> extends Pool<C> {
     this.#unlist(record)
     super.discard(record)
     this.#changed()
-  }
-
-  /** Leases by thread id: a record's own slot is nobody's lease. */
-  override holders(): Record<number, number> {
-    const holders = super.holders()
-    for (const { slot, state } of this.records) {
-      const id = this.slots.sessions.threadId(sessionOf(this.slots.word(slot)))
-      if (state === 'leased' && --holders[id]! === 0) delete holders[id]
-    }
-    return holders
   }
 
   /** Closes a record's connection, whoever uses it; the next checkout makes a new record. */

@@ -1,4 +1,5 @@
 import { TimeoutError, type TimeoutPhase } from '../base/errors.ts'
+import { type Holder, heldBy } from '../base/holder.ts'
 import type { Pool } from './pool.ts'
 
 /** Whose deadline has passed, and doing what. */
@@ -13,6 +14,7 @@ export function timeoutError(
   pool: Pool<object>,
   { phase, timeoutMs: given, verb = 'connect' }: TimedOut,
   left = 0,
+  holders: readonly Holder[] = pool.custody.now(),
 ): TimeoutError {
   const timeoutMs = given ?? 0
   const { checkedin, checkedout, ...status } = pool.status()
@@ -22,17 +24,16 @@ export function timeoutError(
   const cause = pool.lastConnectError
   const message =
     `${verb}() timed out after ${timeoutMs} ms ${doing}: ${checkedout} of ${total} connections are out, ${waiting} callers wait.` +
+    heldBy(holders) +
     (cause ? ` The last failure to connect was: ${cause.message}` : '')
-  const facts = { phase, timeoutMs, total, idle: checkedin, leased: checkedout, waiting, holders: holdersOf(pool) }
+  const facts = { phase, timeoutMs, total, idle: checkedin, leased: checkedout, waiting, holders }
   return new TimeoutError(message, facts, cause ? { cause } : undefined)
 }
 
-/** Leases by thread id. */
-export function holdersOf({ slots }: Pool<object>): Record<number, number> {
-  const holders: Record<number, number> = {}
-  for (const session of slots.holders()) {
-    const id = slots.sessions.threadId(session)
-    holders[id] = (holders[id] ?? 0) + 1
-  }
-  return holders
+/** So long the threads that hold connections have to say what with, before a caller is told that its deadline has passed. */
+const graceMs = 10
+
+/** The same, with what the holders' threads know. */
+export async function fullTimeoutError(pool: Pool<object>, timedOut: TimedOut, left: number): Promise<TimeoutError> {
+  return timeoutError(pool, timedOut, left, await pool.custody.ask(graceMs))
 }

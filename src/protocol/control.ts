@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import { type Endpoint, expose, wrap } from 'comlink'
 import { CoordinatorLostError, NotClonableError } from '../base/errors.ts'
+import type { Holder } from '../base/holder.ts'
 import type { PoolCounts, TransportInUse } from '../observe/status.ts'
 import { fromWireError, toWireError, type WireError } from './wire-error.ts'
 import { fromWireValue, toWireValue, type WireValue } from './wire-value.ts'
@@ -22,6 +23,7 @@ export interface Control {
     readonly label: string | undefined
     readonly transports: readonly TransportInUse[]
   }
+  holders(): Promise<Holder[]>
   dispose(): Promise<void>
   invalidate(generation: number | undefined): void
   /** Makes a pool like this one, shares it, and says where. */

@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads'
+import type { Holder } from '../base/holder.ts'
 import type { WireRows } from './row-coder.ts'
 import type { WireError } from './wire-error.ts'
 
@@ -37,6 +38,8 @@ export const kind = {
   collected: 25,
   query: 26,
   adopted: 27,
+  inquire: 28,
+  held: 29,
 } as const
 
 /** How a worker can end a lease. */
@@ -63,6 +66,9 @@ export type LateReport = readonly [
   ask: number,
   verb: 'connect' | 'query',
 ]
+
+/** What a thread says of one lease that it holds: what is not known to others. */
+export type HeldFacts = Pick<Holder, 'lease' | 'task' | 'stack' | 'statement'>
 
 /** From a worker to the coordinator. */
 export type Request =
@@ -109,6 +115,8 @@ export type Request =
   | readonly [kind: typeof kind.failed, lease: number, error: WireError]
   /** I have collected my garbage, as you asked: so many of my fairies were forgotten, and I stood still for so long. */
   | readonly [kind: typeof kind.collected, reclaimed: number, pauseMs: number]
+  /** This is what I hold, as you asked. */
+  | readonly [kind: typeof kind.held, facts: readonly HeldFacts[]]
   /** Here is a port for the control plane. */
   | readonly [kind: typeof kind.control, port: MessagePort]
 
@@ -120,6 +128,8 @@ export type Reply =
   | readonly [kind: typeof kind.dismissed, id: number]
   /** Callers starve, and you hold connections: collect your garbage, and say so. */
   | readonly [kind: typeof kind.collect]
+  /** Somebody wants to know who holds what: say what you hold. */
+  | readonly [kind: typeof kind.inquire]
   /** The pool is shared no more. Close the port when you have read this. */
   | readonly [kind: typeof kind.bye]
   | readonly [kind: typeof kind.answer, id: number, value: unknown, buffers: readonly Uint8Array[] | undefined]

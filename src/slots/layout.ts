@@ -1,5 +1,5 @@
 /** Where things stand in the table's Int32 words. A change here is a change of `layoutVersion`. */
-export const layoutVersion = 4
+export const layoutVersion = 5
 
 /**
  * Words of a cache line. What different threads write stands in different lines, and what changes seldom in another one than
@@ -60,6 +60,9 @@ export const row = {
   flags: 5,
   /** Until when its last holder is likely to want it again: monotonic milliseconds, their lower 32 bits. */
   wanted: 6,
+  /** Since when the lease of `sinceWord` has been out: monotonic milliseconds, their lower 32 bits. See `LeaseNotes`. */
+  since: 7,
+  sinceWord: 8,
 } as const
 
 /** Words of a slot's row. */
@@ -91,4 +94,6 @@ export const slotFlag = {
   retiring: 8,
   /** On offer to a thread that has not accepted it yet: the coordinator can take it back. */
   offered: 16,
+  /** Lent to statements of `pool.query()`, not to a caller: it comes home by itself. Their thread raises and lowers it; opening clears it. */
+  statements: 32,
 } as const

@@ -1,5 +1,6 @@
 import { bug } from '../base/errors.ts'
 import { header, headerWords, layoutVersion, row, rowWords, slotFlag, tableFlag } from './layout.ts'
+import { LeaseNotes } from './lease-notes.ts'
 import { SessionRows, sessionWords } from './session-rows.ts'
 import { isLeased, isTaken, nextWord, type SlotState, sessionOf, stateOf } from './state.ts'
 
@@ -28,10 +29,12 @@ export type SlotCounts = Record<SlotState, number>
 export class SlotTable {
   #words: Int32Array
   #sessions: SessionRows
+  #notes: LeaseNotes
 
   private constructor(words: Int32Array) {
     this.#words = words
     this.#sessions = new SessionRows(words)
+    this.#notes = new LeaseNotes(words, firstRow)
   }
 
   /** A new table in this thread's own memory. `growing` tables start small and grow by `grow()`. */
@@ -64,12 +67,18 @@ export class SlotTable {
     words.set(this.#words)
     this.#words = words
     this.#sessions = new SessionRows(words)
+    this.#notes = new LeaseNotes(words, firstRow)
     return shared
   }
 
   /** What is known of each attached thread. Look it up each time: `share()` moves it. */
   get sessions(): SessionRows {
     return this.#sessions
+  }
+
+  /** What is said about leases. Look it up each time as well. */
+  get notes(): LeaseNotes {
+    return this.#notes
   }
 
   /** Doubles a growing table, in place; false when it has a fixed size or has reached the limit. Coordinator only. */

@@ -61,6 +61,11 @@ export class StatementDispatch implements StatementPlace, StatementLeaseOwner, S
     if (statement.waitMs === 0 && this.#asks.size === this.#inLine) statement.leave(this.timeoutError(0))
   }
 
+  /** The connections that it has now. */
+  *lines(): Generator<StatementLine, void> {
+    for (const { line } of this.#leases) yield line
+  }
+
   /** What is said of a statement that has waited too long. */
   timeoutError(timeoutMs: number): TimeoutError {
     return this.#source.timeoutError(timeoutMs)

@@ -36,6 +36,10 @@ export class StatementLease extends Link implements StatementPlace {
     line.onEnd = reason => this.#ended(reason)
   }
 
+  get line(): StatementLine {
+    return this.#line
+  }
+
   get inFlight(): number {
     return this.#inFlight.size
   }
@@ -64,6 +68,7 @@ export class StatementLease extends Link implements StatementPlace {
     if (manner === 'alone') this.#state = 'alone'
     this.#inFlight.add(statement)
     statement.sent(this)
+    this.#line.statement = statement.text
     this.#line.send(statement.args, statement)
   }
 

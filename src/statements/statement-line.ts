@@ -3,6 +3,10 @@ import type { LoanEnd } from '../fairies/loan.ts'
 
 /** One lent connection, as the statements see it that go over it. */
 export interface StatementLine {
+  /** The number of its lease. */
+  readonly lease: number
+  /** The text of the last statement sent over it. */
+  statement: string | undefined
   /** Several may be in flight, and when they are answered it may take more; else it takes one, and goes home. */
   readonly isPipelined: boolean
   /** To be replaced before it is lent again: nothing more may be put on it, or it would never come home. */

@@ -20,6 +20,8 @@ export interface CallerOwner {
   noticed(notice: PoolNotice): void
   /** This thread is to collect its garbage, and to say when it has. */
   collect(): void
+  /** This thread is to say what it holds. */
+  inquired(): void
   /** What stands for a result that has stayed on the coordinator under the number `target`. */
   stayed(lease: number, target: number, pinned: object): unknown
   lost(error: CoordinatorLostError): void
@@ -112,6 +114,8 @@ export class RemoteCaller {
         return this.#owner.noticed(reply[1])
       case kind.collect:
         return this.#owner.collect()
+      case kind.inquire:
+        return this.#owner.inquired()
       case kind.bye:
         this.#closed()
         return this.#mailbox.close()

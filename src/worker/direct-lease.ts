@@ -48,6 +48,7 @@ export class DirectLease<C extends object> extends Lease<C> {
   override async read(args: readonly unknown[]): Promise<BatchReader> {
     this.checkAlive()
     const lane = this.#lane
+    this.statement = lane.textOf('cursor', args)
     const reader = await lane.cursor(args)
     // The lease may have ended while the cursor was being opened; then nobody would close it.
     if (!this.isValid) await reader.close()
@@ -137,6 +138,7 @@ export class DirectLease<C extends object> extends Lease<C> {
     }
     const lane = this.#lane
     lane.begin(fairy)
+    this.statement = lane.textOf(name, args) ?? this.statement
     try {
       const result = Reflect.apply(method, lane.connection, args)
       // A driver that returns itself for chaining must not hand out what is behind the fairy.

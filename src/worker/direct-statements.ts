@@ -6,6 +6,7 @@ import type { Borrower } from '../fairies/borrower.ts'
 import { checkQuery, patienceWith, type QueryOptions, queryTimeout, waitOf } from '../fairies/query-options.ts'
 import { Statement } from '../statements/statement.ts'
 import { StatementDispatch } from '../statements/statement-dispatch.ts'
+import type { StatementLine } from '../statements/statement-line.ts'
 import { LaneSource } from './lane-source.ts'
 import type { Lanes } from './lanes.ts'
 import { passOn } from './remote-statement.ts'
@@ -46,6 +47,11 @@ export class DirectStatements {
       const outcome: Outcome = { resolve, reject: error => this.#fail(reject, error) }
       this.#dispatch.add(new Statement(this.#borrower, { text, values, args, waitMs, whole }, outcome))
     })
+  }
+
+  /** The connections over which statements run now. */
+  lines(): Iterable<StatementLine> {
+    return this.#dispatch.lines()
   }
 
   /** The coordinator is gone. */

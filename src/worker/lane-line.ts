@@ -5,6 +5,7 @@ import { ignore } from '../base/maybe-async.ts'
 import type { Outcome, Pipeline } from '../dialects/dialect.ts'
 import type { Lane } from '../dialects/lane.ts'
 import type { LoanEnd } from '../fairies/loan.ts'
+import { slotFlag } from '../slots/layout.ts'
 import { slotOfLease } from '../slots/state.ts'
 import type { StatementLine } from '../statements/statement-line.ts'
 import { DirectLease } from './direct-lease.ts'
@@ -30,8 +31,22 @@ export class LaneLine implements StatementLine {
     this.#slot = slotOfLease(lease)
     this.#loan = new DirectLease(wire, lease, undefined, lane)
     this.#lane = lane
+    wire.table.mark(this.#slot, slotFlag.statements)
+    this.#loan.noteSince(turnMs())
     this.#pipeline = lane.pipeline(this.#loan)
     this.stop = () => this.#stop()
+  }
+
+  get lease(): number {
+    return this.#loan.lease
+  }
+
+  get statement(): string | undefined {
+    return this.#loan.statement
+  }
+
+  set statement(text: string | undefined) {
+    this.#loan.statement = text
   }
 
   get isSpent(): boolean {
@@ -53,7 +68,10 @@ export class LaneLine implements StatementLine {
 
   end(): void {
     this.#pipeline.end()
-    if (this.#loan.isOut) this.#wire.table.wantUntil(this.#slot, turnMs() + wantedMs)
+    if (this.#loan.isOut) {
+      this.#wire.table.unmark(this.#slot, slotFlag.statements)
+      this.#wire.table.wantUntil(this.#slot, turnMs() + wantedMs)
+    }
     const ended = this.#loan.end('closed')
     if (ended instanceof Promise) ended.catch(ignore)
   }

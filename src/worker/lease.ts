@@ -1,15 +1,17 @@
 import { InvalidRequestError } from '../base/errors.ts'
+import { shown } from '../base/holder.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import type { BatchReader } from '../dialects/dialect.ts'
 import type { InfoMap, Loan, ResetAgent } from '../fairies/loan.ts'
 import { warnLost } from '../observe/checkout-warnings.ts'
 import type { CheckoutTrace } from '../observe/trace.ts'
 import type { InFlight } from '../protocol/ledger.ts'
-import { kind, type RemoteEnd } from '../protocol/messages.ts'
+import { type HeldFacts, kind, type RemoteEnd } from '../protocol/messages.ts'
 import { toWireError } from '../protocol/wire-error.ts'
 import { tableFlag } from '../slots/layout.ts'
 import { slotOfLease, wordOfLease } from '../slots/state.ts'
 import { RemoteInfo } from './remote-info.ts'
+import { taskOf } from './task-scope.ts'
 import type { Wire } from './wire.ts'
 
 /** A lease by number: what stands behind a fairy in a worker, whoever runs the driver. */
@@ -34,6 +36,26 @@ export abstract class Lease<C extends object> implements Loan<C>, InFlight {
   abstract member(name: string | symbol, fairy: object): unknown
   abstract read(args: readonly unknown[]): MaybePromise<BatchReader>
   abstract end(reason: RemoteEnd): MaybePromise<void>
+
+  /** The text of the last statement that this thread has sent over it by itself. */
+  statement: string | undefined
+
+  noteSince(ms: number): void {
+    const { notes } = this.wire.table
+    if (this.state === 'lent') notes.noteSince(slotOfLease(this.lease), wordOfLease(this.lease), ms)
+  }
+
+  /** What this thread can say of it to whoever asks; undefined: it is another pool's, or in no slot. */
+  factsFor(wire: Wire): HeldFacts | undefined {
+    if (this.wire !== wire || this.state !== 'lent') return undefined
+    const { lease, statement, trace } = this
+    return {
+      lease,
+      task: taskOf(this as unknown as Loan<object>),
+      stack: trace?.stack,
+      statement: statement && shown(statement),
+    }
+  }
 
   /** Read from the slot itself: an invalidation by the coordinator is seen at once, without a message. */
   get isOut(): boolean {

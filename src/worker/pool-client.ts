@@ -1,4 +1,5 @@
 import { checkOptions, isDuration, isSignal, orNull } from '../base/checks.ts'
+import type { Holder } from '../base/holder.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import { Patience } from '../base/patience.ts'
 import { ConnectionFairy, type Fairy } from '../fairies/fairy.ts'
@@ -7,7 +8,7 @@ import type { QueryOptions } from '../fairies/query-options.ts'
 import { ThreadLocal } from '../fairies/thread-local.ts'
 import type { EventName } from '../observe/event-names.ts'
 import { PoolStatus } from '../observe/status.ts'
-import { CheckoutTrace } from '../observe/trace.ts'
+import { type CheckoutTrace, traceOf } from '../observe/trace.ts'
 import type { SharedAt } from '../protocol/control.ts'
 import { kind } from '../protocol/messages.ts'
 import { DirectLease } from './direct-lease.ts'
@@ -102,6 +103,11 @@ export class PoolClient<C extends object = object> {
   async status(): Promise<PoolStatus> {
     const { counts, label, transports } = await this.#wire.control('status')
     return new PoolStatus(counts, label, transports)
+  }
+
+  /** Who holds what: one for each connection that is out, the longest held first. A thread that is blocked delays it by 50 ms. */
+  holders(): Promise<Holder[]> {
+    return this.#wire.control('holders')
   }
 
   /** Closes what is idle, and what is out when it comes home. The pool stays usable (behaviours 245-247). */
@@ -287,6 +293,6 @@ export class PoolClient<C extends object = object> {
   }
 
   #trace(caller: (...args: never[]) => unknown): CheckoutTrace | undefined {
-    return this.#wire.welcome.traceCheckouts ? new CheckoutTrace(caller) : undefined
+    return traceOf(caller, this.#wire.welcome.traceCheckouts, this.#wire.table.waiters)
   }
 }

@@ -12,6 +12,7 @@ const tasks = new Map<string, Promise<Task>>()
 export async function runTask({ filename, name, overlap, task }: TaskEnvelope): Promise<unknown> {
   const run = await load(filename, name)
   return runScoped(
+    filename,
     overlap,
     () => run(task),
     scope => giveBack(scope, filename),

@@ -7,6 +7,7 @@ import { kind, type Welcome } from '../protocol/messages.ts'
 import type { SlotTable } from '../slots/slot-table.ts'
 import { RemoteCaller } from '../transports/remote-caller.ts'
 import { DirectStatements } from './direct-statements.ts'
+import { heldThrough } from './held.ts'
 import { Lanes } from './lanes.ts'
 import { Lessee } from './lessee.ts'
 import { Listeners } from './listeners.ts'
@@ -36,6 +37,7 @@ export class Wire {
       dismissed: ask => this.lessee.dismissed(ask),
       noticed: notice => this.listeners.tell(notice),
       collect: () => void this.#collect(),
+      inquired: () => this.caller.tell([kind.held, heldThrough(this)]),
       stayed: (lease, target, parent) => RemoteHandle.over(this, lease, target, parent),
       lost: error => {
         this.#control?.lose(error)

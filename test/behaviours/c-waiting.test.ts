@@ -106,7 +106,8 @@ describe.each(allPlaces)('$where', place => {
     const failure = await failing(user.connect({ timeoutMs: 20 }))
     expect(failure).toMatchObject({ class: 'TimeoutError', code: 'FAIRYPOOL_TIMEOUT' })
     const facts = { phase: 'wait', timeoutMs: 20, total: 2, idle: 0, leased: 2, waiting: 1 }
-    expect(failure.fields).toMatchObject({ ...facts, holders: { [await user.threadId()]: 2 } })
+    const holders = Array(2).fill({ threadId: await user.threadId(), use: 'connect' })
+    expect(failure.fields).toMatchObject({ ...facts, holders })
     expect(failure.message).toContain('2 of 2 connections are out, 1 callers wait')
   })
 

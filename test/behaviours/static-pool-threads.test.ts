@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { StaticPool } from '../../src/index.ts'
 import { eventually } from '../support/eventually.ts'
 import type { GatedConnection } from '../support/gated-driver.ts'
+import { heldBy } from '../support/held-by.ts'
 import {
   type GatedOptions,
   type GatedPoolOf,
@@ -26,9 +27,9 @@ describe('a StaticPool of several threads', () => {
     await guest.connect()
     await guest.connect()
     const fairy = await pool.connect()
-    expect(pool.holders()).toEqual({ 0: 1, [guest.threadId]: 2 })
+    expect(heldBy(pool)).toEqual({ 0: 1, [guest.threadId]: 2 })
     await fairy.close()
-    expect(pool.holders()).toEqual({ [guest.threadId]: 2 })
+    expect(heldBy(pool)).toEqual({ [guest.threadId]: 2 })
   })
 
   it('lends one connection to all threads (69)', async () => {

@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { fastPool } from '../support/fast-toy.ts'
+import { heldBy } from '../support/held-by.ts'
 import { countsOf, watchWarnings } from '../support/observe.ts'
 import { places, soon } from '../support/places.ts'
 import { hold } from '../support/pool-user.ts'
@@ -11,7 +12,7 @@ describe.each(places)('what a pool knows of those that are out, $where', place =
   it('is in its records only, and gone when they are home, lost or closed for good (275)', async () => {
     const { pool, driver, user } = await place.visit({ poolSize: 4, maxOverflow: 0 })
     const [closed, invalidated, detached, lost] = await hold(user, 4)
-    expect([pool.holders(), pool.detached.size]).toEqual([{ [await user.threadId()]: 4 }, 0])
+    expect([heldBy(pool), pool.detached.size]).toEqual([{ [await user.threadId()]: 4 }, 0])
     await closed!.close()
     await invalidated!.invalidate()
     await detached!.detach()
@@ -19,7 +20,7 @@ describe.each(places)('what a pool knows of those that are out, $where', place =
     await detached!.close()
     await lost!.lose(() => countsOf(pool)[3] === 0)
     await soon(pool).toEqual([4, 4, 0, 0])
-    expect([pool.holders(), pool.detached.size]).toEqual([{}, 0])
+    expect([heldBy(pool), pool.detached.size]).toEqual([{}, 0])
     expect([...pool.records].map(({ current, loan, inUse }) => [current, loan, inUse])).toEqual(
       Array(4).fill([undefined, undefined, false]),
     )

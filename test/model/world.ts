@@ -6,6 +6,7 @@ import type { QueuePool } from '../../src/pool/queue-pool.ts'
 import type { ConnectionRecord } from '../../src/pool/record.ts'
 import type { GatedConnection, GatedDriver } from '../support/gated-driver.ts'
 import { gatedPool } from '../support/gated-pool.ts'
+import { heldBy } from '../support/held-by.ts'
 import { failing } from '../support/places.ts'
 import type { Holding, PoolUser } from '../support/pool-user.ts'
 import type { TestWorker } from '../support/test-worker.ts'
@@ -234,7 +235,7 @@ export class World {
 
   #viewOf({ pool }: RealPool): PoolView {
     const { checkedin, checkedout, overflow, waiting } = pool.status()
-    const { [this.#worker.threadId]: there = 0, ...others } = pool.holders()
+    const { [this.#worker.threadId]: there = 0, ...others } = heldBy(pool)
     const here = Object.values(others).reduce((sum, count) => sum + count, 0)
     return { checkedin, checkedout, overflow, waiting, here, there }
   }

@@ -18,8 +18,8 @@ describe('a caller who has no patience any more', () => {
     const error = (await failure) as TimeoutError
     expect(error).toBeInstanceOf(TimeoutError)
     expect(error).toMatchObject({ phase: 'wait', timeoutMs: 100, total: 1, leased: 1, waiting: 1 })
-    expect(error.message).toBe(
-      'query() timed out after 100 ms waiting for a connection: 1 of 1 connections are out, 1 callers wait.',
+    expect(error.message).toMatch(
+      /^query\(\) timed out after 100 ms waiting for a connection: 1 of 1 connections are out, 1 callers wait\. Held by thread 0 for \d+ ms\.$/,
     )
     expect(pool.status().waiting).toBe(0)
     await fairy.close()

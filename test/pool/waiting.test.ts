@@ -100,7 +100,7 @@ describe('a caller who waits', () => {
       idle: 0,
       leased: 3,
       waiting: 2,
-      holders: { 0: 3 },
+      holders: Array(3).fill(expect.objectContaining({ threadId: 0, use: 'connect' })),
     })
     expect(error!.cause).toBe(refused)
     expect(error!.message).toMatch(/100 ms.*3 of 3 connections are out, 2 callers wait.*open 1 fails/)

@@ -9,6 +9,7 @@ const counts = { poolSize: 4, checkedin: 1, overflow: -3, checkedout: 0, waiting
 function control(): { readonly [N in keyof Control]: ReturnType<typeof vi.fn<Control[N]>> } {
   return {
     status: vi.fn(() => ({ counts, label: undefined, transports: [] })),
+    holders: vi.fn(async () => []),
     recreate: vi.fn(),
     listen: vi.fn(),
     unlisten: vi.fn(),

@@ -62,7 +62,16 @@ describe('an error of this library that travels', () => {
   })
 
   it('says in a TimeoutError all that it says here, its cause too', () => {
-    const facts = { phase: 'wait', timeoutMs: 50, total: 4, idle: 0, leased: 4, waiting: 2, holders: { 3: 4 } } as const
+    const holder = {
+      lease: 7,
+      threadId: 3,
+      use: 'connect',
+      task: 'a.mjs',
+      heldMs: 5,
+      stack: undefined,
+      statement: 's',
+    } as const
+    const facts = { phase: 'wait', timeoutMs: 50, total: 4, idle: 0, leased: 4, waiting: 2, holders: [holder] } as const
     const arrived = trip<TimeoutError>(new TimeoutError('late', facts, { cause: new RangeError('refused') }))
     expect(arrived).toBeInstanceOf(TimeoutError)
     expect({ ...arrived }).toEqual(facts)

@@ -104,7 +104,7 @@ describe('the callers of one thread', () => {
           total: 1,
           idle: 0,
           leased: 1,
-          holders: { [threadId]: 1 },
+          holders: [expect.objectContaining({ threadId, use: 'connect' })],
           waiting: 3 - index,
         },
         cause: { message: 'on purpose' },

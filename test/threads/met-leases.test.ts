@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { PoolClient } from '../../src/worker/pool-client.ts'
 import { eventually } from '../support/eventually.ts'
 import { type FastPool, fastPool } from '../support/fast-toy.ts'
+import { heldBy } from '../support/held-by.ts'
 import { LeaseWatch } from '../support/lease-watch.ts'
 import { stateOf } from '../support/observe.ts'
 import type { RemoteToy } from '../support/remote-toy.ts'
@@ -18,7 +19,7 @@ async function unmet({ pool }: FastPool): Promise<TestWorker> {
   })
   expect(pool.records.at(0)!.isUnmet).toBe(true)
   expect(pool.status()).toMatchObject({ checkedin: 0, checkedout: 1 })
-  expect(pool.holders()).toEqual({ [worker.threadId]: 1 })
+  expect(heldBy(pool)).toEqual({ [worker.threadId]: 1 })
   return worker
 }
 
@@ -40,7 +41,7 @@ describe('a lease of which the coordinator has not heard', () => {
     const worker = await unmet(fast)
     await worker.run(({ kept }) => kept<RemoteToy>('toy').close())
     expect(fast.pool.status()).toMatchObject({ checkedin: 1, checkedout: 0 })
-    expect(fast.pool.holders()).toEqual({})
+    expect(heldBy(fast.pool)).toEqual({})
   })
 
   it("is ended by its record's invalidate(): its fairy is dead, the next checkout has another connection (113, 114)", async () => {

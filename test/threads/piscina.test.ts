@@ -100,6 +100,25 @@ describe('createWorkers', () => {
     await piscina.destroy()
   })
 
+  it.each([1, 2])(
+    'says in holders() which task holds a connection, where a worker runs %i at a time',
+    async overlap => {
+      const { pool, piscina } = start({ concurrentTasksPerWorker: overlap })
+      const { port1, port2 } = new MessageChannel()
+      const holder = piscina.run(
+        { forget: false, port: port2 },
+        { name: 'overlapping', transferList: [port2] as never },
+      )
+      await once(port1, 'message')
+      expect(await pool.holders()).toMatchObject([{ use: 'connect', task: filename }])
+      port1.postMessage('go on')
+      await holder
+      expect(await pool.holders()).toEqual([])
+      port1.close()
+      await piscina.destroy()
+    },
+  )
+
   it('unwraps what Piscina.move() has wrapped', async () => {
     const { piscina } = start()
     const bytes = new Uint8Array([1, 2, 3])

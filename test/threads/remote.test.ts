@@ -135,7 +135,7 @@ describe('the verbs of a pool, in a worker', () => {
       await Promise.all([pool.connect(), pool.connect()])
       return failureOf(() => pool.connect({ timeoutMs: 20 }))
     })
-    expect(failure.fields.holders).toEqual({ [worker.threadId]: 2 })
+    expect(failure.fields.holders).toMatchObject(Array(2).fill({ threadId: worker.threadId, use: 'connect' }))
   })
 
   it('read and write info and recordInfo as promises; info is emptied with its connection, recordInfo is not (235, 236, 239)', async () => {

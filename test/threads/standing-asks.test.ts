@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { PoolClient } from '../../src/worker/pool-client.ts'
 import { eventually } from '../support/eventually.ts'
 import { type FastPool, fastPool } from '../support/fast-toy.ts'
+import { heldBy } from '../support/held-by.ts'
 import { stateOf } from '../support/observe.ts'
 import { countPosts } from '../support/post-counter.ts'
 import type { RemoteToy } from '../support/remote-toy.ts'
@@ -195,7 +196,7 @@ describe('what is on offer to a thread that stands still', () => {
       // By now it has read the offer.
       await worker.run(({ kept }) => kept<PoolClient>('pool').status())
       expect(fairy.isValid).toBe(true)
-      expect(pool.holders()).toEqual({ [threadId]: 1 })
+      expect(heldBy(pool)).toEqual({ [threadId]: 1 })
       await fairy.close()
       expect(await whoami(worker)).toBe(1)
       expect(pool.status()).toMatchObject({ checkedin: 1, checkedout: 0, waiting: 0 })

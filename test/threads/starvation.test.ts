@@ -5,6 +5,7 @@ import { kind } from '../../src/protocol/messages.ts'
 import type { PoolClient } from '../../src/worker/pool-client.ts'
 import { eventually } from '../support/eventually.ts'
 import { type FastToy, fastPool } from '../support/fast-toy.ts'
+import { heldBy } from '../support/held-by.ts'
 import { openPool } from '../support/open-pool.ts'
 import { countPosts } from '../support/post-counter.ts'
 import type { RemoteToy } from '../support/remote-toy.ts'
@@ -100,7 +101,7 @@ describe('a pool that is starved by forgotten fairies', () => {
     const pool = starving({ poolSize: 2 })
     const workers = [startWorker(), startWorker()]
     for (const worker of workers) await forget(worker)
-    expect(pool.holders()).toEqual(Object.fromEntries(workers.map(({ threadId }) => [threadId, 1])))
+    expect(heldBy(pool)).toEqual(Object.fromEntries(workers.map(({ threadId }) => [threadId, 1])))
     const waiting = [pool.connect(patience), pool.connect(patience)]
     expect((await Promise.all(waiting)).map(fairy => fairy.isValid)).toEqual([true, true])
     await eventually(() => pool.status().reclaimed).toBe(2)
