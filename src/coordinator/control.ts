@@ -28,6 +28,8 @@ export function controlFor(
     listen: event => observers.listen(event as EventName),
     unlisten: event => observers.unlisten(event as EventName),
     dispose: () => pool.dispose(),
+    suspend: () => pool.suspend(),
+    resume: () => pool.resume(),
     invalidate: generation => pool.condemn(generation),
     infoGet: (number, kind, key) => map(number, kind).get(key),
     infoSet: (number, kind, key, value) => void map(number, kind).set(key, value),

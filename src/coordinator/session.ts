@@ -19,7 +19,7 @@ import { type Held, Holdings } from './holdings.ts'
 import { Inquiry } from './inquiry.ts'
 import { Observers } from './observers.ts'
 import { SessionStatements } from './session-statements.ts'
-import { welcomeTo } from './welcome.ts'
+import { takeErrands, welcomeTo } from './welcome.ts'
 import { Wishes } from './wishes.ts'
 
 /**
@@ -70,7 +70,7 @@ export class Session {
     }
     this.#mailbox = new Mailbox<Reply, Request>(port, owner, 'immediate')
     pool.custody.join(borrower.session, ms => this.#inquiry.ask(ms))
-    pool.starvation?.join(borrower, () => this.#mailbox.post([kind.collect]))
+    takeErrands(pool, borrower, errand => this.#mailbox.post([errand]))
   }
 
   /** Settles when the thread is gone, or has left, and all that it held has been taken back. */

@@ -1,5 +1,6 @@
+import type { Borrower } from '../fairies/borrower.ts'
 import type { Pool } from '../pool/pool.ts'
-import type { Welcome } from '../protocol/messages.ts'
+import { kind, type Welcome } from '../protocol/messages.ts'
 
 /** What a thread is told as it attaches. `obstacle`: why it can't run the driver itself, if nobody can. */
 export function welcomeTo(pool: Pool<object>, session: number, obstacle: string | undefined): Welcome {
@@ -24,4 +25,14 @@ export function welcomeTo(pool: Pool<object>, session: number, obstacle: string 
     dialect: dialect.name,
     methods: dialect.methods && [...dialect.methods],
   }
+}
+
+/** From now on the pool may ask something of this thread by itself. */
+export function takeErrands(
+  { starvation, upkeep }: Pool<object>,
+  borrower: Borrower,
+  tell: (errand: typeof kind.collect | typeof kind.letGo) => void,
+): void {
+  starvation?.join(borrower, () => tell(kind.collect))
+  upkeep?.join(borrower.session, () => tell(kind.letGo))
 }

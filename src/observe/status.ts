@@ -1,3 +1,6 @@
+/** `suspended`: whoever wants a connection waits until the pool is resumed. */
+export type PoolState = 'open' | 'suspended'
+
 /** Counts of a pool's records, as of one moment. */
 export interface PoolCounts {
   readonly poolSize: number
@@ -13,6 +16,8 @@ export interface PoolCounts {
   readonly collections?: number
   /** Forgotten connections that have come home by them. */
   readonly reclaimed?: number
+  /** Default `open`. */
+  readonly state?: PoolState
 }
 
 /** How one attached thread reaches its connections. */
@@ -33,12 +38,13 @@ export class PoolStatus implements PoolCounts {
   readonly waiting: number
   readonly collections: number
   readonly reclaimed: number
+  readonly state: PoolState
   /** The class of a pool whose counts say little: as a string, it is that. */
   readonly #label: string | undefined
   readonly #transports: readonly TransportInUse[]
 
   constructor(
-    { poolSize, checkedin, overflow, checkedout, waiting, ...starved }: PoolCounts,
+    { poolSize, checkedin, overflow, checkedout, waiting, state = 'open', ...starved }: PoolCounts,
     label?: string,
     transports: Iterable<TransportInUse> = [],
   ) {
@@ -51,6 +57,7 @@ export class PoolStatus implements PoolCounts {
     this.waiting = waiting
     this.collections = starved.collections ?? 0
     this.reclaimed = starved.reclaimed ?? 0
+    this.state = state
   }
 
   get label(): string | undefined {
@@ -63,9 +70,10 @@ export class PoolStatus implements PoolCounts {
   }
 
   toString(): string {
-    if (this.#label !== undefined) return this.#label
+    const suspended = this.state === 'suspended' ? ', suspended' : ''
+    if (this.#label !== undefined) return this.#label + suspended
     const { poolSize, checkedin, overflow, checkedout, waiting } = this
-    const counts = `poolSize ${poolSize}, checkedin ${checkedin}, overflow ${overflow}, checkedout ${checkedout}, waiting ${waiting}`
+    const counts = `poolSize ${poolSize}, checkedin ${checkedin}, overflow ${overflow}, checkedout ${checkedout}, waiting ${waiting}${suspended}`
     return this.collections === 0 ? counts : `${counts}, collections ${this.collections}, reclaimed ${this.reclaimed}`
   }
 }

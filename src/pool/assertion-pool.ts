@@ -23,7 +23,7 @@ export class AssertionPool<C extends object = object> extends Pool<C> {
     const checkedin = this.records.home()
     const checkedout = this.records.size - checkedin
     return new PoolStatus(
-      { poolSize: 1, checkedin, overflow: 0, checkedout, waiting: 0 },
+      { poolSize: 1, checkedin, overflow: 0, checkedout, waiting: this.held, state: this.state },
       'AssertionPool',
       this.transports,
     )

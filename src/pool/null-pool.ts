@@ -14,7 +14,7 @@ export class NullPool<C extends object = object> extends Pool<C> {
   override status(): PoolStatus {
     const checkedout = this.records.size
     return new PoolStatus(
-      { poolSize: 0, checkedin: 0, overflow: 0, checkedout, waiting: 0 },
+      { poolSize: 0, checkedin: 0, overflow: 0, checkedout, waiting: this.held, state: this.state },
       'NullPool',
       this.transports,
     )

@@ -20,6 +20,7 @@ import type { Logger } from '../observe/logger.ts'
 import type { Echo } from '../observe/pool-log.ts'
 import type { PoolListeners } from './events.ts'
 import type { LegacyListener } from './legacy-listeners.ts'
+import { type QueueOptions, type QueueSettings, queueChecks, queueSettings } from './queue-options.ts'
 import type { ConnectionRecord } from './record.ts'
 
 /** What becomes of a transaction that is open when a connection comes home. */
@@ -34,7 +35,7 @@ export type EventOption<C extends object> = {
 }[EventName]
 
 /** Options of every pool. Durations are milliseconds. */
-export interface PoolOptions<C extends object = object> {
+export interface PoolOptions<C extends object = object> extends QueueOptions {
   /** How to open, reset, ping and close; e.g. `pg({ connectionString })`. One of `dialect` and `creator` is needed. */
   readonly dialect?: Dialect<C>
   /** Opens connections instead of the dialect; it gets the record (behaviours 2-6). */
@@ -104,7 +105,7 @@ export interface ConnectOptions {
 }
 
 /** Options with every default in its place. */
-export interface PoolSettings {
+export interface PoolSettings extends QueueSettings {
   readonly poolSize: number
   readonly maxOverflow: number
   readonly timeoutMs: number | null
@@ -135,6 +136,7 @@ const consoleLogger: Logger = {
 }
 
 const checks: Readonly<Record<keyof PoolOptions, Check>> = {
+  ...queueChecks,
   dialect: hasMethods('a dialect', 'rollback', 'commit', 'close'),
   creator: isFunction,
   poolSize: isCount(0),
@@ -191,6 +193,7 @@ export function settingsOf<C extends object>(options: PoolOptions<C>): PoolSetti
     throw new ArgumentError(`pool options: poolSize + maxOverflow is ${poolSize + maxOverflow}; 65,536 is the most.`)
   }
   return {
+    ...queueSettings(options, poolSize, options.dialect?.ping !== undefined),
     poolSize,
     // No limit on the idle means no limit at all (behaviour 35).
     maxOverflow: poolSize === 0 ? -1 : maxOverflow,

@@ -10,8 +10,16 @@ export async function ping<C extends object>(
   { attendance }: ConnectionRecord<C>,
   connection: C,
 ): Promise<boolean> {
-  const { dialect, log, settings } = pool
-  if (attendance && isHeard(attendance, settings.pingIntervalMs)) return true
+  if (attendance && isHeard(attendance, pool.settings.pingIntervalMs)) return true
+  return askServer(pool, attendance, connection)
+}
+
+/** Is it alive? The server must answer. */
+export async function askServer<C extends object>(
+  { dialect, log }: Pool<C>,
+  attendance: Attendance<C> | undefined,
+  connection: C,
+): Promise<boolean> {
   log.debug(named => `Pinging ${named(connection)}`)
   if (dialect.ping === undefined) {
     throw new InvalidRequestError(`prePing is on, but the dialect '${dialect.name}' has no ping.`)

@@ -20,7 +20,7 @@ export class PoolSource<C extends object> implements StatementSource {
   }
 
   isAnyIdle(held: number): boolean {
-    if (held === this.#pool.records.size) return false
+    if (held === this.#pool.records.size || this.#pool.isSuspended) return false
     for (const { state } of this.#pool.records) if (state === 'idle') return true
     return false
   }
@@ -31,7 +31,9 @@ export class PoolSource<C extends object> implements StatementSource {
   }
 
   othersWait(inLine: number): boolean {
-    const { slots } = this.#pool
+    const { slots, isSuspended } = this.#pool
+    // Then connections come home: no more statements are put on them before the pool is resumed.
+    if (isSuspended) return true
     if (slots.waiters === 0) return false
     return slots.sessions.waiting(0) > inLine || !mayKeep(slots, 0, Number.POSITIVE_INFINITY)
   }

@@ -19,7 +19,6 @@ import { restOrLose } from './handing-over.ts'
 import { Lanes } from './lanes.ts'
 import { addLegacyListener } from './legacy-listeners.ts'
 import { lend } from './lending.ts'
-import { Listened } from './listened.ts'
 import { FirstConnect } from './opening.ts'
 import {
   type ConnectOptions,
@@ -30,23 +29,24 @@ import {
   settingsOf,
 } from './options.ts'
 import { Prober } from './prober.ts'
+import { refuseQueueOptions } from './queue-options.ts'
 import type { ConnectionRecord } from './record.ts'
 import { Records } from './records.ts'
 import { CheckoutRequest } from './request.ts'
-import { type ShareAddress, type ShareOptions, sharing } from './sharing.ts'
 import type { Starvation } from './starvation.ts'
 import { Statements } from './statements.ts'
 import { stubDialect } from './stub-dialect.ts'
+import { Suspendable } from './suspendable.ts'
 import { type TimedOut, timeoutError } from './timeout-report.ts'
 
 /** The policy of a pool, on the thread that owns it: who gets which connection, and when one is too old. Subclasses decide which record is next. */
-export abstract class Pool<C extends object> extends Listened<C> implements AsyncDisposable {
+export abstract class Pool<C extends object> extends Suspendable<C> implements AsyncDisposable {
   /** Replaced on a live pool, it is used from the next open on (behaviour 4). */
   creator: Creator<C> | undefined
   /** Looked up at each use; replaced on a live pool, it is used from the next ping, reset or close on (behaviour 11). */
   dialect: Dialect<C>
   /** @internal */ readonly settings: PoolSettings
-  /** @internal */ readonly slots: SlotTable
+  /** @internal */ override readonly slots: SlotTable
   /** @internal */ override readonly events: PoolEvents<C>
   /** @internal */ readonly log: PoolLog
   /** @internal */ readonly records: Records<C> = new Records<C>(this)
@@ -74,6 +74,7 @@ export abstract class Pool<C extends object> extends Listened<C> implements Asyn
     super()
     if (new.target === Pool) throw new InvalidRequestError('Pool is abstract: extend it, or use one of its subclasses.')
     this.settings = settingsOf(options)
+    if (!this.lendsByItself) refuseQueueOptions(options, new.target.name)
     this.options = options
     this.creator = options.creator
     this.dialect = options.dialect ?? (stubDialect as Dialect<C>)
@@ -110,7 +111,7 @@ export abstract class Pool<C extends object> extends Listened<C> implements Asyn
   abstract dispose(): Promise<void>
 
   /** @internal May attached threads lend idle connections to themselves? Then idle slots are anybody's, in the order of their return. */
-  get lendsByItself(): boolean {
+  override get lendsByItself(): boolean {
     return false
   }
 
@@ -120,7 +121,7 @@ export abstract class Pool<C extends object> extends Listened<C> implements Asyn
   }
 
   /** @internal The one function that looks at waiters, idle records and capacity. Whatever has happened, call it at the end. */
-  serveWaiters(): void {}
+  override serveWaiters(): void {}
 
   /** @internal A record is home, and not by `returnConnection()`: it may have to retire, or somebody may wait for it. */
   tidy(): void {}
@@ -221,18 +222,6 @@ export abstract class Pool<C extends object> extends Listened<C> implements Asyn
     if (fairy?.isValid) await fairy.invalidate(error)
   }
 
-  /** Lets other threads attach: those spawned from now on find it by name, others by the address returned. Idempotent. */
-  share(options?: ShareOptions): ShareAddress {
-    if (sharing === undefined)
-      throw new InvalidRequestError("Import pools from 'fairypool' to share them with threads.")
-    return sharing.share(this as unknown as Pool<object>, options)
-  }
-
-  /** Ends the sharing: attached threads lose the pool, their leases end as if they had died, and the name is free again. */
-  unshare(): void {
-    sharing?.unshare(this as unknown as Pool<object>)
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.unshare()
     await this.dispose()
@@ -241,6 +230,8 @@ export abstract class Pool<C extends object> extends Listened<C> implements Asyn
   /** @internal A checkout for a request of this thread or of another. Synchronous when nothing has to be waited for. */
   checkout(request: CheckoutRequest<C>): MaybePromise<Checkout<C>> {
     if (request.patience.gone) throw request.patience.gone.reason
+    const resumed = this.gate(request)
+    if (resumed) return resumed.then(() => this.checkout(request))
     const record = this.doGet(request)
     return record instanceof Promise
       ? record.then(claimed => lend(this, claimed, request))
@@ -270,7 +261,7 @@ export abstract class Pool<C extends object> extends Listened<C> implements Asyn
   }
 
   /** @internal What a caller is told whose deadline has passed. */
-  timeoutError(request: TimedOut, left?: number): TimeoutError {
+  override timeoutError(request: TimedOut, left?: number): TimeoutError {
     return timeoutError(this as unknown as Pool<object>, request, left)
   }
 

@@ -11,6 +11,7 @@ import { isHome } from './records.ts'
 import { type CheckoutRequest, notNeeded } from './request.ts'
 import { Starvation } from './starvation.ts'
 import { fullTimeoutError } from './timeout-report.ts'
+import { hasUpkeep, Upkeep } from './upkeep.ts'
 import { type Waiter, Waiters } from './waiters.ts'
 
 /**
@@ -28,6 +29,8 @@ export class QueuePool<C extends object = object> extends Pool<C> {
 
   constructor(options: PoolOptions<C>) {
     super(options, ({ poolSize, maxOverflow }) => (maxOverflow < 0 ? 'growing' : poolSize + maxOverflow))
+    if (hasUpkeep(this.settings)) this.upkeep = new Upkeep<C>(this, () => this.#create(0))
+    if (this.settings.minIdle > 0) this.upkeep?.wake()
     if (this.settings.collectOnStarvation) this.starvation = new Starvation(this as unknown as Pool<object>)
   }
 
@@ -43,11 +46,13 @@ export class QueuePool<C extends object = object> extends Pool<C> {
       checkedout: total - checkedin,
       waiting: this.#waiters.count + this.statements.waiting,
       ...this.starvation?.counts,
+      state: this.state,
     }
     return new PoolStatus(counts, undefined, this.transports)
   }
 
   override async dispose(): Promise<void> {
+    this.upkeep?.sleep()
     // Marked first, then closed: a thread that returns one by itself does it the other way round.
     for (const { slot } of this.records) this.slots.mark(slot, slotFlag.retiring)
     await Promise.all(this.#closeRetiring())
@@ -57,11 +62,12 @@ export class QueuePool<C extends object = object> extends Pool<C> {
   override discard(record: ConnectionRecord<C>): void {
     this.records.drop(record)
     this.#recount()
+    this.upkeep?.discarded(record)
     this.serveWaiters()
   }
 
   override serveWaiters(): void {
-    for (let waiter = this.#waiters.next(); waiter; waiter = this.#waiters.next()) {
+    for (let waiter = this.#next(); waiter; waiter = this.#next()) {
       const record = this.#take(waiter.session)
       if (record === undefined) {
         this.prober.rouse()
@@ -93,6 +99,10 @@ export class QueuePool<C extends object = object> extends Pool<C> {
     this.serveWaiters()
   }
 
+  override sessionOver(session: number): void {
+    this.upkeep?.leave(session)
+  }
+
   override get lendsByItself(): boolean {
     return true
   }
@@ -101,7 +111,7 @@ export class QueuePool<C extends object = object> extends Pool<C> {
     const { session } = request.borrower
     request.arrival ??= this.#waiters.arrive()
     // Whoever comes while others wait stands behind them, even if a connection is free at this very moment.
-    const record = this.#waiters.next() === undefined ? this.#take(session) : undefined
+    const record = this.#waiters.next() === undefined && !this.isSuspended ? this.#take(session) : undefined
     if (record !== undefined) return record
     if (request.timeoutMs === 0) throw this.timeoutError(request)
     return new Promise<ConnectionRecord<C>>((resolve, reject) => {
@@ -130,13 +140,19 @@ export class QueuePool<C extends object = object> extends Pool<C> {
 
   protected override doReturnConnection(record: ConnectionRecord<C>): MaybePromise<void> {
     if (record.isRetiring) return this.retire(record)
-    const waiter = this.#waiters.next()
+    const waiter = this.#next()
     if (waiter !== undefined) {
       if (this.prober.mayLend(record)) return this.#grant(waiter, this.#handOn(record, waiter.session))
       this.prober.rouse()
     }
     if (this.#isSurplus(record)) return this.retire(record)
     this.keep(record)
+  }
+
+  /** Whose turn it is, if it is anybody's. */
+  #next(): Waiter<C> | undefined {
+    const next = this.#waiters.next()
+    return this.isSuspended ? undefined : next
   }
 
   #grant(waiter: Waiter<C>, record: ConnectionRecord<C>): void {
@@ -190,6 +206,7 @@ export class QueuePool<C extends object = object> extends Pool<C> {
     const record = this.records.create(session)
     if (record) this.prober.claimed(record)
     this.#recount()
+    this.upkeep?.wake()
     return record
   }
 

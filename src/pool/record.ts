@@ -2,16 +2,14 @@ import { monotonicMs } from '../base/clock.ts'
 import { asError, bug, InvalidRequestError } from '../base/errors.ts'
 import { warn } from '../observe/warnings.ts'
 import { slotFlag } from '../slots/layout.ts'
-import { isIdle, isLeased, type SlotState, sessionOf } from '../slots/state.ts'
+import { isIdle, isLeased, type SlotState, sessionOf, stateOf } from '../slots/state.ts'
 import type { Attendance } from './attendance.ts'
 import type { Checkout } from './checkout.ts'
 import { closeQuietly } from './closing.ts'
 import { getConnection } from './connecting.ts'
+import type { FinalizeCallback } from './finalize-callback.ts'
 import { emitInvalidate, invalidateSoftly } from './invalidating.ts'
 import type { Pool } from './pool.ts'
-
-/** Called with the connection at its next checkin, last one first (behaviours 241-244). */
-export type FinalizeCallback<C> = (connection: C) => unknown
 
 /**
  * One place in the pool for its whole life; it may hold several driver connections, one after another.
@@ -269,6 +267,8 @@ export class ConnectionRecord<C extends object> {
     return () => {
       if (this.connection === undefined || slots.generation(this.slot) !== generation || this.#sharers) return false
       const word = slots.word(this.slot)
+      // Upkeep is looking at it: what is marked meanwhile is closed instead of put back.
+      if (stateOf(word) === 'reserved') slots.mark(this.slot, slotFlag.stale)
       return isIdle(word) || this.#isClaim(word)
     }
   }

@@ -93,7 +93,7 @@ export function announceInvalidation<C extends object>(
 }
 
 /** The invalidate event where nothing may stop the invalidation: a listener's failure is logged (behaviour 288). */
-async function dispatchInvalidate<C extends object>(
+export async function dispatchInvalidate<C extends object>(
   pool: Pool<C>,
   record: ConnectionRecord<C>,
   error: unknown,

@@ -87,6 +87,8 @@ export abstract class SharedRecordPool<C extends object> extends Pool<C> {
   }
 
   override checkout(request: CheckoutRequest<C>): MaybePromise<Checkout<C>> {
+    const resumed = this.gate(request)
+    if (resumed) return resumed.then(() => this.checkout(request))
     const present = this.recordFor(request.borrower.session)
     const isBusy =
       present && (this.#underWay.has(present) || !(present.state === 'leased' || present.state === 'empty'))

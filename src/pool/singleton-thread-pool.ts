@@ -17,7 +17,14 @@ export class SingletonThreadPool<C extends object = object> extends SharedRecord
     const { poolSize } = this.settings
     const { size } = this.records
     const checkedin = this.listed.filter(record => this.isAtRest(record)).length
-    const counts = { poolSize, checkedin, overflow: 0, checkedout: size - checkedin, waiting: this.waiting }
+    const counts = {
+      poolSize,
+      checkedin,
+      overflow: 0,
+      checkedout: size - checkedin,
+      waiting: this.waiting + this.held,
+      state: this.state,
+    }
     return new PoolStatus(counts, `SingletonThreadPool, ${size} connections`, this.transports)
   }
 

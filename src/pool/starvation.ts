@@ -103,7 +103,8 @@ export class Starvation {
   #look(): void {
     // What can be given is given first, and asks that nobody needs any more leave: then nobody may be waiting.
     this.#pool.serveWaiters()
-    if (!this.#ticker.isRunning) return
+    // Nor does a collection help who waits for the pool to be resumed.
+    if (!this.#ticker.isRunning || this.#pool.isSuspended) return
     this.#observe(1)
     this.#askNext()
   }

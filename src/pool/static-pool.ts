@@ -12,7 +12,7 @@ export class StaticPool<C extends object = object> extends SharedRecordPool<C> {
     const checkedin = this.listed.filter(record => this.isAtRest(record)).length
     const checkedout = Math.max(this.loans, this.records.size - checkedin)
     return new PoolStatus(
-      { poolSize: 1, checkedin, overflow: 0, checkedout, waiting: this.waiting },
+      { poolSize: 1, checkedin, overflow: 0, checkedout, waiting: this.waiting + this.held, state: this.state },
       'StaticPool',
       this.transports,
     )

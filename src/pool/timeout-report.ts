@@ -25,6 +25,7 @@ export function timeoutError(
   const message =
     `${verb}() timed out after ${timeoutMs} ms ${doing}: ${checkedout} of ${total} connections are out, ${waiting} callers wait.` +
     heldBy(holders) +
+    (status.state === 'suspended' ? ' The pool is suspended: nobody gets a connection before resume().' : '') +
     (cause ? ` The last failure to connect was: ${cause.message}` : '')
   const facts = { phase, timeoutMs, total, idle: checkedin, leased: checkedout, waiting, holders }
   return new TimeoutError(message, facts, cause ? { cause } : undefined)

@@ -25,6 +25,8 @@ export interface Control {
   }
   holders(): Promise<Holder[]>
   dispose(): Promise<void>
+  suspend(): void
+  resume(): void
   invalidate(generation: number | undefined): void
   /** Makes a pool like this one, shares it, and says where. */
   recreate(): SharedAt

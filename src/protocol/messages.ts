@@ -40,6 +40,7 @@ export const kind = {
   adopted: 27,
   inquire: 28,
   held: 29,
+  letGo: 30,
 } as const
 
 /** How a worker can end a lease. */
@@ -130,6 +131,8 @@ export type Reply =
   | readonly [kind: typeof kind.collect]
   /** Somebody wants to know who holds what: say what you hold. */
   | readonly [kind: typeof kind.inquire]
+  /** Connections have been closed by themselves: let go what you have of those that are gone. */
+  | readonly [kind: typeof kind.letGo]
   /** The pool is shared no more. Close the port when you have read this. */
   | readonly [kind: typeof kind.bye]
   | readonly [kind: typeof kind.answer, id: number, value: unknown, buffers: readonly Uint8Array[] | undefined]

@@ -19,6 +19,9 @@ export type Returned = 'home' | 'awaited' | 'slow' | 'ended'
 
 const needsCoordinator = slotFlag.slow | slotFlag.lost | slotFlag.retiring
 
+/** Any of these, and no thread may lend to itself. */
+const forbidden = tableFlag.watched | tableFlag.suspended
+
 /**
  * Checkout and checkin by compare-and-set alone, for one thread. Every step is one from which the coordinator recovers the
  * slot if the thread dies right after it. Leases are numbers as in messages; 0: none.
@@ -43,7 +46,7 @@ export class FastLane {
 
   /** True when connections may be lent without the coordinator, as things are now. */
   get isOpen(): boolean {
-    const forbids = this.peeks ? tableFlag.watched : tableFlag.watched | tableFlag.pinged
+    const forbids = this.peeks ? forbidden : forbidden | tableFlag.pinged
     return (this.#table.flags & (tableFlag.fastCheckout | forbids)) === tableFlag.fastCheckout
   }
 

@@ -1,5 +1,5 @@
 /** Where things stand in the table's Int32 words. A change here is a change of `layoutVersion`. */
-export const layoutVersion = 5
+export const layoutVersion = 6
 
 /**
  * Words of a cache line. What different threads write stands in different lines, and what changes seldom in another one than
@@ -80,6 +80,8 @@ export const tableFlag = {
   overflowing: 8,
   /** Connections are pinged before they are lent: only a thread that can look at them itself may lend to itself. */
   pinged: 16,
+  /** Nobody gets a connection before the pool is resumed. */
+  suspended: 32,
 } as const
 
 /** Flags of a slot. */

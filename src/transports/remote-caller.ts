@@ -22,6 +22,8 @@ export interface CallerOwner {
   collect(): void
   /** This thread is to say what it holds. */
   inquired(): void
+  /** Connections are gone of which this thread may have something. */
+  letGo(): void
   /** What stands for a result that has stayed on the coordinator under the number `target`. */
   stayed(lease: number, target: number, pinned: object): unknown
   lost(error: CoordinatorLostError): void
@@ -116,6 +118,8 @@ export class RemoteCaller {
         return this.#owner.collect()
       case kind.inquire:
         return this.#owner.inquired()
+      case kind.letGo:
+        return this.#owner.letGo()
       case kind.bye:
         this.#closed()
         return this.#mailbox.close()

@@ -2,6 +2,7 @@ import { turnMs } from '../base/clock.ts'
 import type { TimeoutError } from '../base/errors.ts'
 import { Patience } from '../base/patience.ts'
 import { mayKeep } from '../slots/fair-share.ts'
+import { tableFlag } from '../slots/layout.ts'
 import type { StatementLine } from '../statements/statement-line.ts'
 import { isLine, type StatementAsk, type StatementAsker, type StatementSource } from '../statements/statement-source.ts'
 import { LaneLine } from './lane-line.ts'
@@ -55,6 +56,8 @@ export class LaneSource implements StatementSource {
 
   othersWait(inLine: number): boolean {
     const { lessee, table, welcome } = this.#wire
+    // As in `PoolSource`.
+    if (table.has(tableFlag.suspended)) return true
     return lessee.waiting > inLine || !mayKeep(table, welcome.session, Number.POSITIVE_INFINITY)
   }
 

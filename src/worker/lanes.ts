@@ -125,7 +125,7 @@ export class Lanes {
   }
 
   #open(lease: number, slot: number): Track {
-    this.#sweep()
+    this.sweep()
     this.#drop(slot)
     const generation = this.#table.generation(slot)
     const opening = this.#openLane(lease, slot, generation)
@@ -181,9 +181,11 @@ export class Lanes {
   }
 
   /** Connections that are gone leave their descriptors here until somebody looks. */
-  #sweep(): void {
+  sweep(): void {
     for (const [slot, track] of this.#tracks.entries()) {
-      if (track !== undefined && track.generation !== this.#table.generation(slot)) this.#drop(slot)
+      // An empty slot has no connection, whatever was opened there last.
+      const isGone = track && (track.generation !== this.#table.generation(slot) || this.#table.state(slot) === 'empty')
+      if (isGone) this.#drop(slot)
     }
   }
 

@@ -1,19 +1,16 @@
 import { checkOptions, isDuration, isSignal, orNull } from '../base/checks.ts'
-import type { Holder } from '../base/holder.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import { Patience } from '../base/patience.ts'
 import { ConnectionFairy, type Fairy } from '../fairies/fairy.ts'
 import type { Loan } from '../fairies/loan.ts'
 import type { QueryOptions } from '../fairies/query-options.ts'
 import { ThreadLocal } from '../fairies/thread-local.ts'
-import type { EventName } from '../observe/event-names.ts'
-import { PoolStatus } from '../observe/status.ts'
 import { type CheckoutTrace, traceOf } from '../observe/trace.ts'
 import type { SharedAt } from '../protocol/control.ts'
 import { kind } from '../protocol/messages.ts'
 import { DirectLease } from './direct-lease.ts'
 import type { Way } from './lanes.ts'
-import type { PoolEventListener } from './listeners.ts'
+import { RemoteControls } from './remote-controls.ts'
 import { RemoteLease } from './remote-lease.ts'
 import { runRemotely } from './remote-statement.ts'
 import { currentScope, type TaskScope } from './task-scope.ts'
@@ -36,23 +33,22 @@ type FairyOver<C extends object> = (lease: number, way: Way<C>) => Fairy<C>
 const checks = { timeoutMs: orNull(isDuration), signal: isSignal }
 
 /** A pool that another thread owns, with the verbs it has there: the same code runs in both. */
-export class PoolClient<C extends object = object> {
+export class PoolClient<C extends object = object> extends RemoteControls {
   /** The name under which the pool is shared. */
   readonly name: string
-  readonly #wire: Wire
   readonly #attach: (address: SharedAt) => Promise<PoolClient<C>>
   readonly #local: ThreadLocal<C> | undefined
 
   constructor(name: string, wire: Wire, attach: (address: SharedAt) => Promise<PoolClient>) {
+    super(wire)
     this.name = name
-    this.#wire = wire
     this.#attach = attach as unknown as (address: SharedAt) => Promise<PoolClient<C>>
     this.#local = wire.welcome.useThreadlocal ? new ThreadLocal<C>() : undefined
   }
 
   /** False once the coordinator's thread has ended or has stopped sharing; then attach again. */
   get isAttached(): boolean {
-    return this.#wire.lost === undefined
+    return this.wire.lost === undefined
   }
 
   /**
@@ -86,59 +82,26 @@ export class PoolClient<C extends object = object> {
    * {CoordinatorLostError} the pool is gone; the driver's own error; the signal's reason.
    */
   query<Result = unknown>(text: string, values?: readonly unknown[], options?: QueryOptions): Promise<Result> {
-    const { statements } = this.#wire
+    const { statements } = this.wire
     const result = statements?.mayRun(options)
       ? statements.query(text, values, options)
-      : runRemotely(this.#wire, text, values, options)
+      : runRemotely(this.wire, text, values, options)
     return result as Promise<Result>
   }
 
   /** Condemns every connection opened before now, unless the reporter's generation is condemned already (behaviours 146-148). */
   async invalidate(fairy?: ConnectionFairy<C>, error?: unknown): Promise<void> {
-    await this.#wire.control('invalidate', fairy?.generation)
+    await this.wire.control('invalidate', fairy?.generation)
     if (fairy?.isValid) await fairy.invalidate(error)
-  }
-
-  /** The pool's counts now; as a string, one line. */
-  async status(): Promise<PoolStatus> {
-    const { counts, label, transports } = await this.#wire.control('status')
-    return new PoolStatus(counts, label, transports)
-  }
-
-  /** Who holds what: one for each connection that is out, the longest held first. A thread that is blocked delays it by 50 ms. */
-  holders(): Promise<Holder[]> {
-    return this.#wire.control('holders')
-  }
-
-  /** Closes what is idle, and what is out when it comes home. The pool stays usable (behaviours 245-247). */
-  dispose(): Promise<void> {
-    return this.#wire.control('dispose')
   }
 
   /** A new pool of the same class, options and listeners, shared, with this thread attached to it; this one is left as it is (behaviour 250). */
   async recreate(): Promise<PoolClient<C>> {
-    const client = await this.#attach(await this.#wire.control('recreate'))
-    for (const [event, listener, often] of this.#wire.listeners) {
+    const client = await this.#attach(await this.wire.control('recreate'))
+    for (const [event, listener, often] of this.wire.listeners) {
       await (often === 'once' ? client.once(event, listener) : client.on(event, listener))
     }
     return client
-  }
-
-  /**
-   * Hears of an event of the pool: afterwards, and without a say in it; listeners that can veto are for the coordinator. Settles
-   * when every event from then on is heard of. @throws {InvalidRequestError} a pool has no such event.
-   */
-  on(event: EventName, listener: PoolEventListener): Promise<void> {
-    return this.#wire.listeners.on(event, listener)
-  }
-
-  /** As `on`, for the next event only. */
-  once(event: EventName, listener: PoolEventListener): Promise<void> {
-    return this.#wire.listeners.on(event, listener, 'once')
-  }
-
-  off(event: EventName, listener: PoolEventListener): Promise<void> {
-    return this.#wire.listeners.off(event, listener)
   }
 
   async #connectNested(local: ThreadLocal<C>, options: ConnectOptions): Promise<Fairy<C>> {
@@ -172,7 +135,7 @@ export class PoolClient<C extends object = object> {
     patience: Patience | undefined,
     fairyOver: FairyOver<C>,
   ): Promise<Fairy<C>> {
-    const lease = patience?.gone ? 0 : this.#wire.lessee.claim()
+    const lease = patience?.gone ? 0 : this.wire.lessee.claim()
     if (lease === 0) return this.#wait(patience ?? this.#patience(noOptions), options, fairyOver)
     const way = this.#ready(lease)
     if (way !== undefined) return Promise.resolve(fairyOver(lease, way))
@@ -197,12 +160,12 @@ export class PoolClient<C extends object = object> {
           reject(error)
         },
       }
-      this.#wire.lessee.wait(waiter, patience)
+      this.wire.lessee.wait(waiter, patience)
     })
   }
 
   #ready(lease: number): Way<C> | undefined {
-    const { lanes } = this.#wire
+    const { lanes } = this.wire
     return lanes === undefined ? 'remote' : (lanes.ready(lease) as Way<C> | undefined)
   }
 
@@ -213,7 +176,7 @@ export class PoolClient<C extends object = object> {
     options: ConnectOptions,
     fairyOver: FairyOver<C>,
   ): Promise<Fairy<C>> {
-    const { lanes, lessee } = this.#wire
+    const { lanes, lessee } = this.wire
     const preparing = lanes === undefined ? Promise.resolve('remote' as const) : lanes.prepare(lease)
     preparing.catch(() => lessee.discard(lease))
     try {
@@ -234,19 +197,19 @@ export class PoolClient<C extends object = object> {
   }
 
   #waitAgain(lease: number, patience: Patience, options: ConnectOptions, fairyOver: FairyOver<C>): Promise<Fairy<C>> {
-    this.#wire.lessee.discard(lease)
+    this.wire.lessee.discard(lease)
     return this.#wait(patience, options, fairyOver)
   }
 
   /** Nobody wants this lease any more. */
   #refuse(lease: number, way: Way | 'gone'): void {
-    if (way === 'gone') return this.#wire.lessee.discard(lease)
+    if (way === 'gone') return this.wire.lessee.discard(lease)
     void this.#loanOver(lease, way as Way<C>, undefined).end('closed')
   }
 
   /** A lease now or never: the coordinator may still open a connection, and that takes the time it takes (behaviour 45). */
   async #now(patience: Patience): Promise<number> {
-    const { caller } = this.#wire
+    const { caller } = this.wire
     let wish = 0
     const granted = caller.ask(id => {
       wish = id
@@ -275,8 +238,8 @@ export class PoolClient<C extends object = object> {
 
   #loanOver(lease: number, way: Way<C>, trace: CheckoutTrace | undefined): Loan<C> {
     return way === 'remote'
-      ? new RemoteLease<C>(this.#wire, lease, trace)
-      : new DirectLease<C>(this.#wire, lease, trace, way)
+      ? new RemoteLease<C>(this.wire, lease, trace)
+      : new DirectLease<C>(this.wire, lease, trace, way)
   }
 
   #patience(options: ConnectOptions): Patience {
@@ -284,15 +247,15 @@ export class PoolClient<C extends object = object> {
     const timeoutMs = this.#timeoutOf(options)
     // A timeout of 0 is about waiting for a place only.
     return new Patience({ timeoutMs: timeoutMs === 0 ? null : timeoutMs, signal: options.signal }, () =>
-      waitTimeout(this.#wire, timeoutMs ?? 0, 'connect'),
+      waitTimeout(this.wire, timeoutMs ?? 0, 'connect'),
     )
   }
 
   #timeoutOf({ timeoutMs }: ConnectOptions): number | null {
-    return timeoutMs === undefined ? this.#wire.welcome.timeoutMs : timeoutMs
+    return timeoutMs === undefined ? this.wire.welcome.timeoutMs : timeoutMs
   }
 
   #trace(caller: (...args: never[]) => unknown): CheckoutTrace | undefined {
-    return traceOf(caller, this.#wire.welcome.traceCheckouts, this.#wire.table.waiters)
+    return traceOf(caller, this.wire.welcome.traceCheckouts, this.wire.table.waiters)
   }
 }

@@ -38,6 +38,7 @@ export class Wire {
       noticed: notice => this.listeners.tell(notice),
       collect: () => void this.#collect(),
       inquired: () => this.caller.tell([kind.held, heldThrough(this)]),
+      letGo: () => this.lanes?.sweep(),
       stayed: (lease, target, parent) => RemoteHandle.over(this, lease, target, parent),
       lost: error => {
         this.#control?.lose(error)

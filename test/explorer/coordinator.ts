@@ -62,6 +62,7 @@ export class Coordinator {
     if (name === 'opened') this.#opened(record!, session, id)
     if (name === 'closed') this.#closed(record!)
     if (name === 'shut') this.#discard(record!)
+    if (name === 'pinged') this.#pinged(record!)
   }
 
   /** See `Session.#handle`, `Session.#ask` and `QueuePool.doGet`. */
@@ -148,6 +149,12 @@ export class Coordinator {
     record.current = undefined
     record.connection = undefined
     this.scope.send(0, ['closed', record.slot])
+  }
+
+  /** See `Upkeep`. */
+  #pinged(record: ConnectionRecord<object>): void {
+    record.become('idle')
+    this.tidy()
   }
 
   #closed(record: ConnectionRecord<object>): void {

@@ -4,7 +4,7 @@ import { slotFlag } from '../../src/slots/layout.ts'
 import { coordinator } from './coordinator.ts'
 import { atMost, faultOf } from './house.ts'
 import type { Program } from './replay.ts'
-import { close, dispose, inspect, invalidate } from './upkeep.ts'
+import { close, dispose, expire, inspect, invalidate, ping } from './upkeep.ts'
 
 const laneOf: (scope: Parameters<Program>[0]) => FastLane = ({ table, self }) =>
   new FastLane(table, self, { useLifo: false, recycleMs: -1 })
@@ -48,6 +48,8 @@ describe('threads that claim and return by themselves', () => {
 
   it.each([
     ['reserved', coordinator(1, made => inspect(made, 0))],
+    ['reserved for a ping', coordinator(1, made => ping(made, 0))],
+    ['past its lifetime', coordinator(1, made => expire(made, 0))],
     ['closed', coordinator(1, made => close(made, 0))],
     ['invalidated under its holder', coordinator(1, made => invalidate(made, 0))],
     ['marked stale', coordinator(1, made => made.slots.mark(0, slotFlag.stale))],

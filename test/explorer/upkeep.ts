@@ -33,3 +33,16 @@ export function inspect(coordinator: Coordinator, slot: number): void {
   record.become('idle')
   coordinator.tidy()
 }
+
+/** See `Upkeep`: what is past its lifetime is closed where it lies, or marked, so that it is closed when it comes home. */
+export function expire(coordinator: Coordinator, slot: number): void {
+  const record = coordinator.records.at(slot)
+  if (record === undefined) return
+  coordinator.slots.mark(slot, slotFlag.retiring)
+  coordinator.closeRetiring()
+}
+
+/** See `Upkeep`: a record is held for a ping, and put back when that has been answered. Anything may happen meanwhile. */
+export function ping(coordinator: Coordinator, slot: number): void {
+  if (coordinator.records.at(slot)?.reserve()) coordinator.scope.send(0, ['pinged', slot])
+}

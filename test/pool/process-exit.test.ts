@@ -25,6 +25,28 @@ it.each([
   expect(await runScript(script(body))).toMatchObject(ended)
 })
 
+it.each([
+  ['is looked after in every way', `{ minIdle: 2, idleTimeoutMs: 5000, keepaliveMs: 20, maxLifetimeMs: 9000 }`],
+  ['has a ping under way that never ends', `{ keepaliveMs: 20, minIdle: 1, hangs: true }`],
+])('fault 25: a process ends by itself when its pool %s', async (_what, options) => {
+  const run = await runScript(`
+    import { createPool } from '${sourceUrl('index.js')}'
+    const { hangs, ...options } = ${options}
+    let told
+    const pinged = new Promise(resolve => { told = resolve })
+    const ping = () => (told(), hangs ? new Promise(() => {}) : true)
+    const dialect = { name: 'none', connect: () => ({}), rollback() {}, commit() {}, close() {}, ping }
+    const pool = createPool({ dialect, poolSize: 3, ...options })
+    await (await pool.connect()).close()
+    const stay = setInterval(() => {}, 1000)
+    await pinged
+    clearInterval(stay)
+    console.log('end of script', pool.status().checkedin)`)
+  expect(run).toMatchObject({ code: 0, errors: '' })
+  expect(run.output).toMatch(/^end of script \d\n$/)
+  expect(run.elapsedMs).toBeLessThan(4000)
+})
+
 it('a process stays for a caller who waits, until the deadline, and ends after that', async () => {
   const run = await runScript(
     script(`

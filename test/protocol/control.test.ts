@@ -10,6 +10,8 @@ function control(): { readonly [N in keyof Control]: ReturnType<typeof vi.fn<Con
   return {
     status: vi.fn(() => ({ counts, label: undefined, transports: [] })),
     holders: vi.fn(async () => []),
+    suspend: vi.fn(),
+    resume: vi.fn(),
     recreate: vi.fn(),
     listen: vi.fn(),
     unlisten: vi.fn(),

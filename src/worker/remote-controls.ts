@@ -1,0 +1,57 @@
+import type { Holder } from '../base/holder.ts'
+import type { EventName } from '../observe/event-names.ts'
+import { PoolStatus } from '../observe/status.ts'
+import type { PoolEventListener } from './listeners.ts'
+import type { Wire } from './wire.ts'
+
+/** What of a pool that another thread owns is for all its users: how it stands, what it is told to do, what is heard of it. */
+export abstract class RemoteControls {
+  protected readonly wire: Wire
+
+  constructor(wire: Wire) {
+    this.wire = wire
+  }
+
+  /** The pool's counts now; as a string, one line. */
+  async status(): Promise<PoolStatus> {
+    const { counts, label, transports } = await this.wire.control('status')
+    return new PoolStatus(counts, label, transports)
+  }
+
+  /** Who holds what: one for each connection that is out, the longest held first. A thread that is blocked delays it by 50 ms. */
+  holders(): Promise<Holder[]> {
+    return this.wire.control('holders')
+  }
+
+  /** Closes what is idle, and what is out when it comes home. The pool stays usable (behaviours 245-247). */
+  dispose(): Promise<void> {
+    return this.wire.control('dispose')
+  }
+
+  /** From the answer on whoever wants a connection waits for `resume()`, in every thread; deadlines run on. What is out stays out. */
+  suspend(): Promise<void> {
+    return this.wire.control('suspend')
+  }
+
+  /** Whoever waits is served. */
+  resume(): Promise<void> {
+    return this.wire.control('resume')
+  }
+
+  /**
+   * Hears of an event of the pool: afterwards, and without a say in it; listeners that can veto are for the coordinator. Settles
+   * when every event from then on is heard of. @throws {InvalidRequestError} a pool has no such event.
+   */
+  on(event: EventName, listener: PoolEventListener): Promise<void> {
+    return this.wire.listeners.on(event, listener)
+  }
+
+  /** As `on`, for the next event only. */
+  once(event: EventName, listener: PoolEventListener): Promise<void> {
+    return this.wire.listeners.on(event, listener, 'once')
+  }
+
+  off(event: EventName, listener: PoolEventListener): Promise<void> {
+    return this.wire.listeners.off(event, listener)
+  }
+}
