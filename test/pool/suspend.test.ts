@@ -94,7 +94,7 @@ describe.each(allPlaces)('a suspended pool, $where,', place => {
   })
 
   it('forgets who has left; twice is as once', async () => {
-    const { pool, user } = await place.visit({ poolSize: 1 })
+    const { pool, user } = await place.visit({ poolSize: 1, maxOverflow: 0 })
     pool.suspend()
     pool.suspend()
     const leaving = new AbortController()
