@@ -50,9 +50,9 @@ function begin<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>, req
   record.fresh = false
   pool.slots.unmark(record.slot, slotFlag.offered)
   pool.log.debug(named => `${named(record.connection)} checked out by thread ${borrower.threadId}`)
-  // Another thread keeps the process alive by itself as long as it runs.
-  if (borrower.session === 0) pool.dialect.keepAlive?.(record.connection!, true)
-  else record.assess()
+  // Another thread keeps the process alive by itself as long as it runs, and may give back without a word.
+  pool.dialect.keepAlive?.(record.connection!, borrower.session === 0)
+  if (borrower.session !== 0) record.assess()
   return new Checkout(pool, record, borrower, trace)
 }
 
