@@ -153,5 +153,12 @@ function textOf(thrown: unknown): string {
 export const noAnswerToCancel = (timeoutMs: number) => (): TimeoutError =>
   new TimeoutError(`No answer to a cancel within ${timeoutMs} ms.`, { phase: 'close', timeoutMs })
 
+/** What is told to whoever uses a connection that has been taken away from him after `maxLeaseMs`; `heldMs`: where that is known. */
+export const takenAway = (heldMs?: number, maxLeaseMs?: number): StaleLeaseError => {
+  const long =
+    heldMs === undefined ? 'longer than the pool allows' : `${Math.round(heldMs)} ms, and ${maxLeaseMs} is the most`
+  return new StaleLeaseError(`This connection has been taken away: it was out for ${long} (maxLeaseMs).`)
+}
+
 /** The library's own impossibility: never the caller's fault. */
 export const bug = (what: string): Error => new Error(`BUG: ${what}. Please report it.`)

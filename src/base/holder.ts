@@ -43,7 +43,8 @@ export function heldBy(holders: readonly Holder[]): string {
   return ` Held by ${named.join('; ')}${more > 0 ? `; and ${more} more` : ''}.`
 }
 
-function nameOf({ threadId, task, use, heldMs, statement }: Holder): string {
+/** One of them, in words. */
+export function nameOf({ threadId, task, use, heldMs, statement }: Holder): string {
   const who = use === 'query' ? `query() in thread ${threadId}` : `thread ${threadId}`
   const doing = use === 'opening' || use === 'returning' ? `, ${use}` : ''
   const where = task === undefined ? '' : ` (${task})`

@@ -1,3 +1,4 @@
+import { takenAway } from '../base/errors.ts'
 import type { Offer } from '../dialects/dialect.ts'
 import type { LoanEnd } from '../fairies/loan.ts'
 import type { Checkout } from '../pool/checkout.ts'
@@ -93,6 +94,7 @@ export class Holdings {
     if (this.#bySlot.get(slotOfLease(lease)) === held) this.#bySlot.delete(slotOfLease(lease))
     if (this.#detached.get(lease) === held) this.#detached.delete(lease)
     // A turn later: a call whose own failure has ended the lease is answered with that failure.
+    if (reason === 'expired') held.callee.cutOff(takenAway())
     if (reason === 'invalidated' || reason === 'died') setImmediate(() => held.callee.cutOff())
   }
 }

@@ -2,7 +2,7 @@ import type { MaybePromise } from '../base/maybe-async.ts'
 import type { BatchReader } from '../dialects/dialect.ts'
 
 /** Every way in which a lease can end. All of them arrive at one function. */
-export type LoanEnd = 'closed' | 'collected' | 'task ended' | 'died' | 'invalidated' | 'detached'
+export type LoanEnd = 'closed' | 'collected' | 'task ended' | 'died' | 'invalidated' | 'detached' | 'expired'
 
 /** What a holder asks of a fairy's `info` and `recordInfo`: a Map where the record lives, promises elsewhere. */
 export interface InfoMap {

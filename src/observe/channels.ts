@@ -9,7 +9,7 @@ export interface LeaseStart {
 
 /** Published on the coordinator's thread as a lease ends. */
 export interface LeaseEnd extends LeaseStart {
-  /** How it ended: closed, collected, died, invalidated, detached, task ended. */
+  /** How it ended: closed, collected, died, invalidated, detached, task ended, expired. */
   readonly reason: string
   /** How long it was held, in milliseconds. */
   readonly heldMs: number

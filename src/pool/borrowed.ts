@@ -22,6 +22,8 @@ export abstract class Borrowed<C extends object> {
   protected retains = false
   /** The text of the last statement that this thread has sent over it. */
   statement: string | undefined
+  /** Why it has been taken away, if it has. */
+  protected taken: Error | undefined
   /** What was lent, even after the loan's end. */
   lent: C | undefined
 
@@ -120,6 +122,7 @@ export abstract class Borrowed<C extends object> {
 
   protected alive(): C {
     if (this.state === 'ended' || this.lent === undefined) {
+      if (this.taken) throw this.taken
       throw new InvalidRequestError('This connection is closed: it has been given back, invalidated, or lost.')
     }
     return this.lent

@@ -89,7 +89,7 @@ export class Checkout<C extends object> extends Borrowed<C> implements Loan<C> {
     return this.isValid && this.pool.slots.isMarked(this.tenure.slot, slotFlag.offered)
   }
 
-  end(reason: Exclude<LoanEnd, 'died' | 'invalidated' | 'detached'>): MaybePromise<void> {
+  end(reason: Exclude<LoanEnd, 'died' | 'invalidated' | 'detached' | 'expired'>): MaybePromise<void> {
     if (reason === 'collected') {
       if (this.state !== 'ended') warnLost(this.trace)
       this.resetAgent = undefined
@@ -142,6 +142,15 @@ export class Checkout<C extends object> extends Borrowed<C> implements Loan<C> {
     const announced = announceInvalidation(this.pool, this, record, connection, error)
     if (announced) await announced
     if (this.#claim('closing', 'invalidated', error)) await closeAndCheckin(this.pool, record, this)
+  }
+
+  /** It has been out for longer than it may: what runs is stopped, the connection is closed, and whoever still uses it is told why. */
+  async expire(why: Error): Promise<void> {
+    this.pool.slots.notes.noteTaken(this.tenure.slot, wordOfLease(this.lease))
+    const record = this.#claim('closing', 'expired', why)
+    if (record === undefined) return
+    this.taken = why
+    await closeAndCheckin(this.pool, record, this, { error: why })
   }
 
   async detach(): Promise<void> {
@@ -198,7 +207,8 @@ export class Checkout<C extends object> extends Borrowed<C> implements Loan<C> {
   }
 
   #finish(reason: LoanEnd, error?: unknown, notice: 'ended' | 'over' = 'ended'): void {
-    if (reason === 'invalidated') stopInvalidated(this.pool, this.lent, this.calls, error, this.#isDirect)
+    if (reason === 'invalidated' || reason === 'expired')
+      stopInvalidated(this.pool, this.lent, this.calls, error, this.#isDirect)
     if (this.tenure.isSeat && this.state === 'lent') this.pool.leaveSeat(this.tenure.slot)
     if (reason !== 'detached') {
       this.state = 'ended'

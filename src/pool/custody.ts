@@ -3,6 +3,7 @@ import { byAge, type Holder, shown } from '../base/holder.ts'
 import { type Out, outOf } from '../slots/out.ts'
 import { isLeased, leaseId } from '../slots/state.ts'
 import type { Checkout } from './checkout.ts'
+import { LeaseWatch } from './lease-watch.ts'
 import type { Pool } from './pool.ts'
 
 /** What another thread says of one of its leases. */
@@ -20,10 +21,19 @@ const patientMs = 50
  */
 export class Custody {
   readonly #pool: Pool<object>
+  #watch: LeaseWatch | undefined
   readonly #informants = new Map<number, Informant>()
 
   constructor(pool: Pool<object>) {
     this.#pool = pool
+  }
+
+  /** There is a connection to be held. */
+  begin(): void {
+    const { leakDetectionMs, maxLeaseMs } = this.#pool.settings
+    if (leakDetectionMs === null && maxLeaseMs === null) return
+    this.#watch ??= new LeaseWatch(this.#pool, leakDetectionMs, maxLeaseMs)
+    this.#watch.start()
   }
 
   /** A thread has attached. */
@@ -42,7 +52,7 @@ export class Custody {
 
   /** The same with what the holders' threads know. One that does not answer within `ms` milliseconds delays it no longer. */
   async ask(ms: number = patientMs): Promise<Holder[]> {
-    const sessions = [...new Set(this.#out().map(({ session }) => session))]
+    const sessions = [...new Set(this.out().map(({ session }) => session))]
     const asked = sessions.filter(session => this.#informants.has(session))
     const answers = new Map<number, readonly Told[] | undefined>()
     await Promise.all(asked.map(async session => answers.set(session, await this.#informants.get(session)!(ms))))
@@ -51,11 +61,11 @@ export class Custody {
 
   /** True when threads hold something that could say more about it than is known here. */
   get isAnybodyToAsk(): boolean {
-    return this.#informants.size > 0 && this.#out().some(({ session }) => this.#informants.has(session))
+    return this.#informants.size > 0 && this.out().some(({ session }) => this.#informants.has(session))
   }
 
   /** Where several can hold one record each has a seat, and the record's own slot is lent to nobody in particular. */
-  #out(): Out[] {
+  out(): Out[] {
     const { slots, records, lendsApart } = this.#pool
     const out = outOf(slots)
     return lendsApart ? out : out.filter(({ slot, word }) => !isLeased(word) || records.at(slot) === undefined)
@@ -66,7 +76,7 @@ export class Custody {
     const now = monotonicMs()
     const checkouts = this.#checkouts()
     const told = new Map([...answers.values()].flatMap(facts => facts ?? []).map(facts => [facts.lease, facts]))
-    const holders = this.#out().map(({ slot, word, session, use }): Holder => {
+    const holders = this.out().map(({ slot, word, session, use }): Holder => {
       const lease = leaseId(slot, word)
       const checkout = checkouts.get(lease)
       const facts = told.get(lease)

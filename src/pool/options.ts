@@ -76,6 +76,16 @@ export interface PoolOptions<C extends object = object> extends QueueOptions {
    * a thread spends a quarter of its time on them at most, and down to 1 % while they find nothing. `QueuePool` only. Default false.
    */
   readonly collectOnStarvation?: boolean
+  /**
+   * Warn, in the log, once of each connection that has been out for longer than this, with its holder; and tell when it comes home after
+   * all. Looks every tenth of that, 10 ms to a second. Default null: off.
+   */
+  readonly leakDetectionMs?: number | null
+  /**
+   * Take a connection away that has been out for longer than this: what it runs is cancelled, it is closed, and its fairy fails with
+   * `StaleLeaseError` from then on. Not in pools that lend one connection to several. Default null: off.
+   */
+  readonly maxLeaseMs?: number | null
   /** What to do with a transaction left open. Default 'rollback'. true: rollback; false or null: none. */
   readonly resetOnReturn?: ResetMode | boolean | null
   /** One checkout per thread: nested `connect()` calls share it. Default false. */
@@ -119,6 +129,8 @@ export interface PoolSettings extends QueueSettings {
   readonly pingIntervalMs: number | null
   readonly transport: 'remote' | 'best'
   readonly collectOnStarvation: boolean
+  readonly leakDetectionMs: number | null
+  readonly maxLeaseMs: number | null
   readonly resetOnReturn: ResetMode
   readonly useThreadlocal: boolean
   readonly traceCheckouts: boolean
@@ -133,6 +145,11 @@ const consoleLogger: Logger = {
   info: message => console.info(message),
   warn: (message, error) => console.warn(message, ...(error === undefined ? [] : [error])),
   error: (message, error) => console.error(message, ...(error === undefined ? [] : [error])),
+}
+
+const isLimit: Check = {
+  expected: 'a number of milliseconds, more than 0',
+  test: value => isDuration.test(value) && value !== 0,
 }
 
 const checks: Readonly<Record<keyof PoolOptions, Check>> = {
@@ -155,6 +172,8 @@ const checks: Readonly<Record<keyof PoolOptions, Check>> = {
   pingIntervalMs: orNull(isDuration),
   transport: oneOf('remote'),
   collectOnStarvation: isBoolean,
+  leakDetectionMs: orNull(isLimit),
+  maxLeaseMs: orNull(isLimit),
   resetOnReturn: oneOf('rollback', 'commit', 'none', true, false, null),
   useThreadlocal: isBoolean,
   traceCheckouts: isBoolean,
@@ -208,6 +227,8 @@ export function settingsOf<C extends object>(options: PoolOptions<C>): PoolSetti
     pingIntervalMs: options.pingIntervalMs ?? null,
     transport: options.transport ?? 'best',
     collectOnStarvation: options.collectOnStarvation ?? false,
+    leakDetectionMs: options.leakDetectionMs ?? null,
+    maxLeaseMs: options.maxLeaseMs ?? null,
     resetOnReturn: resetModes.get(resetOnReturn) ?? (resetOnReturn as ResetMode),
     useThreadlocal: options.useThreadlocal ?? false,
     traceCheckouts: options.traceCheckouts ?? false,

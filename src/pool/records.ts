@@ -44,6 +44,7 @@ export class Records<C extends object> implements Iterable<ConnectionRecord<C>> 
     const record = new ConnectionRecord<C>(this.#pool, slot)
     this.#bySlot[slot] = record
     this.#size++
+    this.#pool.custody.begin()
     record.become('opening', session)
     return record
   }

@@ -63,6 +63,8 @@ export const row = {
   /** Since when the lease of `sinceWord` has been out: monotonic milliseconds, their lower 32 bits. See `LeaseNotes`. */
   since: 7,
   sinceWord: 8,
+  /** The word of the last lease that was taken away for lasting too long (`maxLeaseMs`). */
+  takenWord: 9,
 } as const
 
 /** Words of a slot's row. */

@@ -28,6 +28,16 @@ export class LeaseNotes {
     return Math.max(0, ((nowMs | 0) - Atomics.load(this.#words, at + row.since)) | 0)
   }
 
+  /** The lease of this word is about to be taken away for lasting too long: said first, so that whoever finds it ended finds out why. */
+  noteTaken(slot: number, word: number): void {
+    Atomics.store(this.#words, this.#row(slot) + row.takenWord, word)
+  }
+
+  /** True for the last lease of this slot that was taken away so. */
+  isTaken(slot: number, word: number): boolean {
+    return Atomics.load(this.#words, this.#row(slot) + row.takenWord) === word
+  }
+
   #row(slot: number): number {
     return this.#firstRow + slot * rowWords
   }

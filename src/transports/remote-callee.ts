@@ -26,6 +26,8 @@ export interface CallRules {
 /** Sends a reply; `unsendable` is called instead where it turns out that it can't be cloned. */
 export type ReplySender = (reply: Reply, unsendable?: () => void) => void
 
+const cut = 'This connection was closed or invalidated while the call was in flight.'
+
 /** The `remote` transport on the coordinator: runs the calls of one lease, and keeps the results that can't travel. */
 export class RemoteCallee {
   readonly #callable: Callable
@@ -79,10 +81,8 @@ export class RemoteCallee {
   }
 
   /** The lease has been taken away: whoever waits for a call of it is told; its real outcome is nobody's. */
-  cutOff(): void {
-    const error = toWireError(
-      new InvalidRequestError('This connection was closed or invalidated while the call was in flight.'),
-    )
+  cutOff(why: Error = new InvalidRequestError(cut)): void {
+    const error = toWireError(why)
     for (const id of this.#inFlight) this.#reply([kind.failure, id, error])
     this.#inFlight.clear()
   }

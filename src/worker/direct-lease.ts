@@ -1,6 +1,6 @@
 import { threadId } from 'node:worker_threads'
 import { within } from '../base/deadlines.ts'
-import { InvalidRequestError, TimeoutError } from '../base/errors.ts'
+import { TimeoutError } from '../base/errors.ts'
 import { ignore, type MaybePromise } from '../base/maybe-async.ts'
 import type { BatchReader } from '../dialects/dialect.ts'
 import type { Lane } from '../dialects/lane.ts'
@@ -151,9 +151,7 @@ export class DirectLease<C extends object> extends Lease<C> {
   /** As in every worker: a member of a closed fairy is a method that rejects. */
   #refusal(name: string | symbol): unknown {
     if (typeof name === 'symbol') return undefined
-    const error =
-      this.wire.lost ??
-      new InvalidRequestError('This connection is closed: it has been given back, invalidated, or lost.')
+    const error = this.gone
     return () => Promise.reject(error)
   }
 }

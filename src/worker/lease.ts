@@ -1,4 +1,4 @@
-import { InvalidRequestError } from '../base/errors.ts'
+import { InvalidRequestError, takenAway } from '../base/errors.ts'
 import { shown } from '../base/holder.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import type { BatchReader } from '../dialects/dialect.ts'
@@ -123,7 +123,16 @@ export abstract class Lease<C extends object> implements Loan<C>, InFlight {
 
   protected checkAlive(): void {
     if (this.wire.lost) throw this.wire.lost
-    if (this.isValid) return
-    throw new InvalidRequestError('This connection is closed: it has been given back, invalidated, or lost.')
+    if (!this.isValid) throw this.gone
+  }
+
+  /** What is told to whoever uses it when it is over. */
+  protected get gone(): Error {
+    if (this.wire.lost) return this.wire.lost
+    // Said in the slot: the thread may have been blocked since, and have read no message.
+    const isTaken =
+      this.state === 'lent' && this.wire.table.notes.isTaken(slotOfLease(this.lease), wordOfLease(this.lease))
+    if (isTaken) return takenAway()
+    return new InvalidRequestError('This connection is closed: it has been given back, invalidated, or lost.')
   }
 }

@@ -102,6 +102,8 @@ describe("a pool's options", () => {
       minIdle: 0,
       keepaliveMs: null,
       maxWaiters: null,
+      leakDetectionMs: null,
+      maxLeaseMs: null,
       resetOnReturn: 'rollback',
       useThreadlocal: false,
       traceCheckouts: false,
