@@ -8,6 +8,7 @@ export {
   MethodNotAllowedError,
   NotClonableError,
   PoolError,
+  QueueFullError,
   StaleLeaseError,
   TimeoutError,
   type TimeoutFacts,

@@ -63,6 +63,21 @@ export class TimeoutError extends PoolError implements TimeoutFacts {
   }
 }
 
+/** So many wait for a connection already that nobody else may (option `maxWaiters`). Nothing has happened yet. */
+export class QueueFullError extends PoolError {
+  /** How many waited, in all threads. */
+  readonly waiting: number
+  readonly maxWaiters: number
+  constructor(message: string, facts: Pick<QueueFullError, 'waiting' | 'maxWaiters'>) {
+    super(message)
+    this.waiting = facts.waiting
+    this.maxWaiters = facts.maxWaiters
+  }
+  override get code(): string {
+    return 'FAIRYPOOL_QUEUE_FULL'
+  }
+}
+
 /**
  * Thrown by a checkout listener to say that this connection is dead: the pool replaces it and tries again.
  * With `invalidatePool` every connection opened before now is replaced as well (behaviours 207-209).
@@ -128,6 +143,7 @@ export const poolErrors: ReadonlyMap<string, { readonly prototype: PoolError }> 
     AssertionError,
     InvalidRequestError,
     TimeoutError,
+    QueueFullError,
     DisconnectionError,
     InvalidatePoolError,
     CoordinatorLostError,

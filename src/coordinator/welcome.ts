@@ -1,12 +1,13 @@
 import type { Borrower } from '../fairies/borrower.ts'
 import type { Pool } from '../pool/pool.ts'
+import { queuePolicy } from '../pool/queue-options.ts'
 import { kind, type Welcome } from '../protocol/messages.ts'
 
 /** What a thread is told as it attaches. `obstacle`: why it can't run the driver itself, if nobody can. */
 export function welcomeTo(pool: Pool<object>, session: number, obstacle: string | undefined): Welcome {
   const { settings, dialect, slots } = pool
   const { useThreadlocal, traceCheckouts, timeoutMs, closeTimeoutMs, useLifo, recycleMs } = settings
-  const { poolSize, maxOverflow, resetOnReturn, prePing, pingIntervalMs } = settings
+  const { resetOnReturn, prePing, pingIntervalMs } = settings
   return {
     session,
     buffer: slots.share(),
@@ -16,7 +17,7 @@ export function welcomeTo(pool: Pool<object>, session: number, obstacle: string 
     closeTimeoutMs,
     useLifo,
     recycleMs,
-    limit: maxOverflow < 0 ? null : poolSize + maxOverflow,
+    ...queuePolicy(settings),
     resets: resetOnReturn !== 'none',
     prePing,
     pingIntervalMs,

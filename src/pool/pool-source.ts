@@ -1,13 +1,15 @@
 import { threadId } from 'node:worker_threads'
-import type { TimeoutError } from '../base/errors.ts'
+import type { QueueFullError, TimeoutError } from '../base/errors.ts'
 import type { Borrower } from '../fairies/borrower.ts'
 import { ConnectionFairy } from '../fairies/fairy.ts'
 import { mayKeep } from '../slots/fair-share.ts'
+import { fullQueue } from '../slots/full-queue.ts'
 import type { StatementLine } from '../statements/statement-line.ts'
 import type { StatementAsk, StatementAsker, StatementSource } from '../statements/statement-source.ts'
 import type { Checkout } from './checkout.ts'
 import { CheckoutLine } from './checkout-line.ts'
 import type { Pool } from './pool.ts'
+import { queuePolicy } from './queue-options.ts'
 import { CheckoutRequest, notNeeded } from './request.ts'
 
 /** The connections for statements that the coordinator's thread runs: checkouts of this thread. */
@@ -63,6 +65,12 @@ export class PoolSource<C extends object> implements StatementSource {
     return this.#pool.timeoutError({ phase: 'wait', timeoutMs, verb: 'query' })
   }
 
-  /** The pool asks by itself. */
-  waiting(): void {}
+  /** The pool asks by itself; but who counts those that wait must know of these. */
+  waiting(count: number, onTheWay: number): void {
+    this.#pool.slots.queued = Math.max(0, count - onTheWay)
+  }
+
+  full(): QueueFullError | undefined {
+    return fullQueue(this.#pool.slots, queuePolicy(this.#pool.settings), 'query')
+  }
 }

@@ -278,6 +278,7 @@ export abstract class Pool<C extends object> extends Suspendable<C> implements A
         signal: options.signal,
         trace: traceOf(caller, this.settings.traceCheckouts, this.slots.waiters),
         fairyOver: checkout => ConnectionFairy.over<C>(checkout, local),
+        isCounted: true,
       },
       late => this.timeoutError(late),
     )

@@ -1,5 +1,6 @@
 import { type Check, isCount, isDuration, orNull } from '../base/checks.ts'
 import { ArgumentError } from '../base/errors.ts'
+import type { QueuePolicy } from '../slots/full-queue.ts'
 
 /** Options of a `QueuePool`, and of no other class: what it does by itself, and how many may wait. All are off by default. */
 export interface QueueOptions {
@@ -67,3 +68,17 @@ export function refuseQueueOptions(options: QueueOptions, className: string): vo
     }
   }
 }
+
+/** The most connections a pool can have; null: no limit. */
+export const limitOf = ({
+  poolSize,
+  maxOverflow,
+}: {
+  readonly poolSize: number
+  readonly maxOverflow: number
+}): number | null => (maxOverflow < 0 ? null : poolSize + maxOverflow)
+
+export const queuePolicy = (settings: QueueSettings & Parameters<typeof limitOf>[0]): QueuePolicy => ({
+  maxWaiters: settings.maxWaiters,
+  limit: limitOf(settings),
+})

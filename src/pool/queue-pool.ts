@@ -1,11 +1,13 @@
 import { TimeoutError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import { PoolStatus } from '../observe/status.ts'
+import { fullQueue } from '../slots/full-queue.ts'
 import { slotFlag, tableFlag } from '../slots/layout.ts'
 import { isIdle, sessionOf, stateOf } from '../slots/state.ts'
 import type { Checkout } from './checkout.ts'
 import type { PoolOptions } from './options.ts'
 import { Pool } from './pool.ts'
+import { queuePolicy } from './queue-options.ts'
 import type { ConnectionRecord } from './record.ts'
 import { isHome } from './records.ts'
 import { type CheckoutRequest, notNeeded } from './request.ts'
@@ -109,6 +111,7 @@ export class QueuePool<C extends object = object> extends Pool<C> {
 
   protected override doGet(request: CheckoutRequest<C>): MaybePromise<ConnectionRecord<C>> {
     const { session } = request.borrower
+    const isNew = request.arrival === undefined
     request.arrival ??= this.#waiters.arrive()
     // Whoever comes while others wait stands behind them, even if a connection is free at this very moment.
     const record = this.#waiters.next() === undefined && !this.isSuspended ? this.#take(session) : undefined
@@ -135,6 +138,9 @@ export class QueuePool<C extends object = object> extends Pool<C> {
       this.#waiters.add(waiter, request.arrival)
       // Waiters first, then the slots: who returns a connection does it the other way round, so one of the two sees the other.
       this.serveWaiters()
+      if (!isNew || !request.isCounted || !this.#waiters.has(waiter)) return
+      const full = fullQueue(this.slots, queuePolicy(this.settings), 'connect')
+      if (full) leave(full)
     })
   }
 

@@ -15,6 +15,8 @@ export interface RequestOptions<C extends object> extends PatienceOptions {
   readonly trace?: CheckoutTrace | undefined
   /** Told true when a record has been claimed for this request that can't be lent at once: it stands in no queue any more; false: it does again. */
   readonly served?: ((isServed: boolean) => void) | undefined
+  /** A caller, who is refused if too many wait. Else it stands for such as have been counted already. */
+  readonly isCounted?: boolean
 }
 
 /** One caller's wish for a connection, from `connect()` until it is met or given up. */
@@ -24,6 +26,7 @@ export class CheckoutRequest<C extends object> {
   readonly timeoutMs: number | null
   readonly trace: CheckoutTrace | undefined
   readonly served: ((isServed: boolean) => void) | undefined
+  readonly isCounted: boolean
   /** Who came first, by the pool's count. */
   arrival: number | undefined
   /** What is going on: a timeout says so. */
@@ -35,6 +38,7 @@ export class CheckoutRequest<C extends object> {
     this.borrower = borrower
     this.trace = options.trace
     this.served = options.served
+    this.isCounted = options.isCounted ?? false
     this.#fairyOver = options.fairyOver
     this.timeoutMs = options.timeoutMs ?? null
     // A timeout of 0 is about waiting for a place only: opening takes the time it takes, within `connectTimeoutMs` (behaviour 45).

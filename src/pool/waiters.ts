@@ -50,6 +50,10 @@ export class Waiters<C extends object> {
     this.#changed(session, queue, 1)
   }
 
+  has(waiter: Waiter<C>): boolean {
+    return this.#bySession.get(waiter.session)?.has(waiter) === true
+  }
+
   delete(waiter: Waiter<C>): void {
     const queue = this.#bySession.get(waiter.session)
     if (!queue?.delete(waiter)) return

@@ -175,6 +175,8 @@ export interface Welcome {
   readonly recycleMs: number
   /** The most connections the pool can have; null: no limit. */
   readonly limit: number | null
+  /** How many callers may wait at a time, in all threads; null: no limit. */
+  readonly maxWaiters: number | null
   readonly closeTimeoutMs: number
   /** What is open is ended on return: a thread can't return it by itself. */
   readonly resets: boolean

@@ -21,6 +21,8 @@ export const header = {
   flags: 5,
   /** The highest session number that has been given out: rows beyond it are nobody's. */
   sessions: 6,
+  /** Statements that wait at the coordinator, and for which no request stands in its queue. Coordinator only. */
+  queued: 7,
   /** Counts returns: the order of the idle. */
   returns: line,
 } as const

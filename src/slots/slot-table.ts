@@ -210,6 +210,16 @@ export class SlotTable {
     Atomics.store(this.#words, header.waiters, count)
   }
 
+  /** See `header.queued`. */
+  get queued(): number {
+    return Atomics.load(this.#words, header.queued)
+  }
+
+  /** Coordinator only. */
+  set queued(count: number) {
+    Atomics.store(this.#words, header.queued, count)
+  }
+
   /** The table's flags, all at one moment. */
   get flags(): number {
     return Atomics.load(this.#words, header.flags)

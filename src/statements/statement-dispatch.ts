@@ -57,6 +57,8 @@ export class StatementDispatch implements StatementPlace, StatementLeaseOwner, S
     this.#serve()
     if (!statement.isWaiting) return
     statement.waits(this, waitMs => this.timeoutError(waitMs))
+    const full = this.#source.full()
+    if (full) return statement.leave(full)
     // It may wait for a connection that is being opened, but not for a place.
     if (statement.waitMs === 0 && this.#asks.size === this.#inLine) statement.leave(this.timeoutError(0))
   }
@@ -142,7 +144,7 @@ export class StatementDispatch implements StatementPlace, StatementLeaseOwner, S
   #settle(): void {
     this.#withdraw()
     this.#lookAgain()
-    this.#source.waiting(this.waiting)
+    this.#source.waiting(this.waiting, this.#asks.size - this.#inLine)
   }
 
   /** What is in flight may be silent from now on, and then nothing else makes this look at what waits. */

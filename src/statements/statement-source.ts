@@ -34,8 +34,10 @@ export interface StatementSource {
   ask(asker: StatementAsker, held: number): StatementLine | StatementAsk
   /** What is said of a statement that has waited too long. */
   timeoutError(timeoutMs: number): TimeoutError
-  /** So many statements wait that no ask in line stands for. */
-  waiting(count: number): void
+  /** So many statements wait that no ask in line stands for; for so many of them a connection is on its way. */
+  waiting(count: number, onTheWay: number): void
+  /** What the last who came is told, if so many wait already that he may not. */
+  full(): Error | undefined
 }
 
 /** True for a connection, false for an ask. */

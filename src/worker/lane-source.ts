@@ -1,7 +1,8 @@
 import { turnMs } from '../base/clock.ts'
-import type { TimeoutError } from '../base/errors.ts'
+import type { QueueFullError, TimeoutError } from '../base/errors.ts'
 import { Patience } from '../base/patience.ts'
 import { mayKeep } from '../slots/fair-share.ts'
+import { fullQueue } from '../slots/full-queue.ts'
 import { tableFlag } from '../slots/layout.ts'
 import type { StatementLine } from '../statements/statement-line.ts'
 import { isLine, type StatementAsk, type StatementAsker, type StatementSource } from '../statements/statement-source.ts'
@@ -65,6 +66,10 @@ export class LaneSource implements StatementSource {
     const lease = this.#wire.lessee.claim(unwantedAt(held))
     const ask = new LaneAsk(asker)
     return lease === 0 ? this.#wait(ask) : this.#over(ask, lease)
+  }
+
+  full(): QueueFullError | undefined {
+    return fullQueue(this.#wire.table, this.#wire.welcome, 'query')
   }
 
   timeoutError(timeoutMs: number): TimeoutError {

@@ -6,6 +6,7 @@ import type { Lane } from '../dialects/lane.ts'
 import { kind, type Welcome } from '../protocol/messages.ts'
 import { othersWait } from '../slots/fair-share.ts'
 import { FastLane } from '../slots/fast-lane.ts'
+import { fullQueue } from '../slots/full-queue.ts'
 import { slotFlag } from '../slots/layout.ts'
 import type { SlotTable } from '../slots/slot-table.ts'
 import { slotOfLease, wordOfLease } from '../slots/state.ts'
@@ -87,7 +88,7 @@ export class Lessee {
   }
 
   /** Stands in the queue until it is this caller's turn. It fails when patience ends, when opening fails, when the coordinator is lost. */
-  wait(waiter: Waiter, patience: Patience): void {
+  wait(waiter: Waiter, patience: Patience, isBounded: 'unless too many do' | 'anyway' = 'anyway'): void {
     const { lost } = this.#caller
     if (lost) return waiter.fail(lost)
     const arrival = new Arrival(waiter, this.#lastAsk, this.#table.invalidation)
@@ -105,9 +106,14 @@ export class Lessee {
     const isAsked = this.#asks.size > 0
     const lease = isAsked ? this.#claimIdle() : 0
     if (lease !== 0) this.#serve(lease)
+    const full = isBounded === 'anyway' || !this.#waiters.has(arrival) ? undefined : this.#full
+    if (full) {
+      this.#remove(arrival)
+      return waiter.fail(full)
+    }
     // The coordinator has looked at an ask that stood while nobody waited here, and won't by itself look again at what this
     // thread may not take: a connection that is idle but spent, or has to be seen, or that two threads leave to each other.
-    else if (isAsked && this.#waiters.size === 1 && this.#table.isAnyUnheld) {
+    if (lease === 0 && isAsked && this.#waiters.size === 1 && this.#table.isAnyUnheld) {
       this.#caller.tell([kind.freed])
     }
     this.#askForMore()
@@ -180,6 +186,10 @@ export class Lessee {
       this.#remove(arrival)
       arrival.waiter.fail(error)
     }
+  }
+
+  get #full(): Error | undefined {
+    return fullQueue(this.#table, this.#welcome, 'connect')
   }
 
   #claimIdle(unwantedAt?: number): number {

@@ -142,7 +142,12 @@ export class PoolClient<C extends object = object> extends RemoteControls {
     return this.#arrive(lease, patience ?? this.#patience(noOptions), options, fairyOver)
   }
 
-  #wait(patience: Patience, options: ConnectOptions, fairyOver: FairyOver<C>): Promise<Fairy<C>> {
+  #wait(
+    patience: Patience,
+    options: ConnectOptions,
+    fairyOver: FairyOver<C>,
+    comes: 'first' | 'again' = 'first',
+  ): Promise<Fairy<C>> {
     if (patience.gone) return Promise.reject(patience.gone.reason)
     if (this.#timeoutOf(options) === 0) {
       return this.#now(patience).then(lease => this.#arrive(lease, patience, options, fairyOver))
@@ -160,7 +165,7 @@ export class PoolClient<C extends object = object> extends RemoteControls {
           reject(error)
         },
       }
-      this.wire.lessee.wait(waiter, patience)
+      this.wire.lessee.wait(waiter, patience, comes === 'first' ? 'unless too many do' : 'anyway')
     })
   }
 
@@ -198,7 +203,7 @@ export class PoolClient<C extends object = object> extends RemoteControls {
 
   #waitAgain(lease: number, patience: Patience, options: ConnectOptions, fairyOver: FairyOver<C>): Promise<Fairy<C>> {
     this.wire.lessee.discard(lease)
-    return this.#wait(patience, options, fairyOver)
+    return this.#wait(patience, options, fairyOver, 'again')
   }
 
   /** Nobody wants this lease any more. */
