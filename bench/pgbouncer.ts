@@ -7,10 +7,15 @@ import { makeFolder, type PostgresFolder } from '../src/cli/postgres-folder.ts'
 import { PostgresProcess } from '../src/cli/postgres-process.ts'
 import { Unavailable } from './contender.ts'
 
+/** When a server connection goes back to PgBouncer's pool: with its client, or after each transaction. */
+export type BouncerMode = 'session' | 'transaction'
+
 /** A PgBouncer of one's own, in front of the database. */
 export interface PgBouncer {
   /** Connects to it instead. */
   readonly config: ClientConfig
+  /** Its clients are cut off, and another one is there at the same place. */
+  restart(): Promise<void>
   close(): Promise<void>
 }
 
@@ -46,12 +51,13 @@ function isExecutable(path: string): boolean {
 export const pgBouncerVersion = (): string => locate(usualFolders())?.version ?? 'not installed'
 
 /**
- * Transaction mode, over a Unix socket on both sides where the database has one, run by a user who is not root, from a folder of its own
+ * In transaction mode where nothing else is said, over a Unix socket on both sides where the database has one, run by a user who is not root, from a folder of its own
  * that goes with it. @throws {Unavailable} it is not installed, or too old.
  */
 export async function startPgBouncer(
   database: ClientConfig,
   connections: number,
+  mode: BouncerMode = 'transaction',
   folders: readonly string[] = usualFolders(),
 ): Promise<PgBouncer> {
   const program = locate(folders)
@@ -61,12 +67,20 @@ export async function startPgBouncer(
     throw new Unavailable(`PgBouncer ${program.version} is older than ${oldest.join('.')}`)
   const folder = await makeFolder()
   try {
-    const file = await writeConfig(folder, database, connections)
-    const bouncer = new PostgresProcess(program.path, [file], folder, 'SIGKILL')
-    await bouncer.reach(bouncer.logged('process up'))
-    bouncer.unref()
+    const file = await writeConfig(folder, database, connections, mode)
+    const start = async (): Promise<PostgresProcess> => {
+      const started = new PostgresProcess(program.path, [file], folder, 'SIGKILL')
+      await started.reach(started.logged('process up'))
+      started.unref()
+      return started
+    }
+    let bouncer = await start()
     return {
       config: { host: folder.path, port, user: 'bench', database: 'bench' },
+      async restart() {
+        await bouncer.kill()
+        bouncer = await start()
+      },
       async close() {
         await bouncer.stop()
         await folder.remove()
@@ -79,7 +93,12 @@ export async function startPgBouncer(
 }
 
 /** For nobody else's eyes: it may hold a password. */
-async function writeConfig(folder: PostgresFolder, database: ClientConfig, connections: number): Promise<string> {
+async function writeConfig(
+  folder: PostgresFolder,
+  database: ClientConfig,
+  connections: number,
+  mode: BouncerMode,
+): Promise<string> {
   const { host, port: databasePort, user, password, database: name, ssl } = new pg.Client(database)
   const parts = { host, port: databasePort, dbname: name, user, password }
   const target = Object.entries(parts)
@@ -91,7 +110,7 @@ async function writeConfig(folder: PostgresFolder, database: ClientConfig, conne
     unix_socket_dir: folder.path,
     // Whoever reaches the socket is the bench: only the folder's owner and root can.
     auth_type: 'any',
-    pool_mode: 'transaction',
+    pool_mode: mode,
     default_pool_size: connections,
     max_client_conn: 1000,
     server_tls_sslmode: ssl ? 'require' : 'disable',

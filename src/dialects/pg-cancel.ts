@@ -22,7 +22,8 @@ export function cancel({ host, port, processID, secretKey }: CancelTarget): Prom
   request.writeInt32BE(secretKey, 12)
   return new Promise((resolve, reject) => {
     const socket = host.startsWith('/') ? connect(`${host}/.s.PGSQL.${port}`) : connect(port, host)
-    socket.once('connect', () => socket.end(request))
+    // Nor may this end be closed before: PgBouncer drops the request of a client that has gone.
+    socket.once('connect', () => socket.write(request))
     socket.once('error', reject)
     socket.once('close', () => resolve())
     socket.resume()

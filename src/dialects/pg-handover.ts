@@ -5,6 +5,7 @@ import type { Handover, Offer } from './dialect.ts'
 import { abandon } from './pg-abandon.ts'
 import { inside } from './pg-inside.ts'
 import { loginOf } from './pg-login.ts'
+import type { PgPooler } from './pg-pooler.ts'
 import { isAtRest, settled } from './pg-settled.ts'
 import { handleOf, type PgSocket, socketOf } from './pg-socket.ts'
 
@@ -16,6 +17,7 @@ export interface PgFacts {
   readonly database: string
   readonly binary: boolean
   readonly queryTimeoutMs: number
+  readonly pooler: PgPooler | undefined
   /** The server's messages from AuthenticationOk to ReadyForQuery. */
   readonly login: Uint8Array
 }
@@ -34,7 +36,7 @@ function fdOf(socket: PgSocket): number {
   return handleOf(socket)?.fd ?? -1
 }
 
-function offer(client: Client): Offer | undefined {
+function offer(client: Client, pooler: PgPooler | undefined): Offer | undefined {
   const native = descriptors()
   const socket = socketOf(client)
   if (typeof native === 'string' || socket === undefined || socket.isReading) return undefined
@@ -49,6 +51,7 @@ function offer(client: Client): Offer | undefined {
     database,
     binary,
     queryTimeoutMs: Number(connectionParameters.query_timeout) || 0,
+    pooler,
     login: loginOf(client),
   }
   return { descriptor, identity, facts }
@@ -63,7 +66,7 @@ function peek(client: Client): Peek {
 }
 
 /** The coordinator's half of the transport `direct`; `pg-lane.ts` is the other. */
-export function pgHandover(config: ClientConfig): Handover<Client> {
+export function pgHandover(config: ClientConfig, pooler: PgPooler | undefined): Handover<Client> {
   let obstacle: { readonly why: string | undefined } | undefined
   return {
     get obstacle() {
@@ -71,7 +74,7 @@ export function pgHandover(config: ClientConfig): Handover<Client> {
       return obstacle.why
     },
     module: new URL('./pg-lane.js', import.meta.url).href,
-    offer,
+    offer: client => offer(client, pooler),
     isAttended: client => socketOf(client)?.isReading ?? false,
     attend: client => socketOf(client)?.attend(),
     rest(client) {
@@ -85,7 +88,7 @@ export function pgHandover(config: ClientConfig): Handover<Client> {
       inside(client)._txStatus = inTransaction ? 'T' : 'I'
     },
     peek,
-    abandon,
+    abandon: client => abandon(client, pooler),
   }
 }
 

@@ -10,6 +10,7 @@ import type { PgFacts } from './pg-handover.ts'
 import { inside } from './pg-inside.ts'
 import { ping } from './pg-ping.ts'
 import { PgPipeline, type PipelinedClient } from './pg-pipeline.ts'
+import { keepToTransactions } from './pg-pooler.ts'
 import { describeRows } from './pg-rows.ts'
 import { isAtRest, settled } from './pg-settled.ts'
 import { PgSocket } from './pg-socket.ts'
@@ -162,7 +163,7 @@ export { pgStatement as statement }
 
 /** See `LaneModule`. `facts` are `PgFacts`. */
 export const openLane: LaneModule['openLane'] = async (descriptor, facts) => {
-  const { login, queryTimeoutMs, ...config } = facts as PgFacts
+  const { login, queryTimeoutMs, pooler, ...config } = facts as PgFacts
   const socket = new PgSocket(descriptor)
   try {
     socket.unref()
@@ -176,6 +177,7 @@ export const openLane: LaneModule['openLane'] = async (descriptor, facts) => {
     await client.connect()
     ownStatementNames(client, namespace)
     describeRows(client)
+    if (pooler === 'transaction') keepToTransactions(client)
     return new PgLane(client, socket)
   } catch (error) {
     socket.destroy()

@@ -1,4 +1,5 @@
 import pgModule, { type Client, type ClientConfig, type QueryResult } from 'pg'
+import { checkOptions, oneOf } from '../base/checks.ts'
 import { ArgumentError } from '../base/errors.ts'
 import { ignore } from '../base/maybe-async.ts'
 import type { Dialect, Handover, OpenContext } from './dialect.ts'
@@ -10,13 +11,24 @@ import { inside } from './pg-inside.ts'
 import { recordLogin } from './pg-login.ts'
 import { ping } from './pg-ping.ts'
 import { PgPipeline, type PipelinedClient } from './pg-pipeline.ts'
+import { keepToTransactions, type PgPooler } from './pg-pooler.ts'
 import { describeRows } from './pg-rows.ts'
 import { PgSocket } from './pg-socket.ts'
 import { pgStatement } from './pg-statement.ts'
 import { pgTextOf } from './pg-text-of.ts'
 
+/** What is to be known of the way to the server, beside what the driver is told. */
+export interface PgOptions {
+  /**
+   * The mode of a pooler between, such as PgBouncer. 'transaction': what outlasts a transaction is refused, and prepared statements
+   * are sent without their names. Default: there is none.
+   */
+  readonly pooler?: PgPooler
+}
+
 async function open(
   config: ClientConfig,
+  pooler: PgPooler | undefined,
   { signal, mayHandOver }: OpenContext,
   handover: Handover<Client>,
 ): Promise<Client> {
@@ -31,6 +43,7 @@ async function open(
   try {
     await client.connect()
     describeRows(client)
+    if (pooler === 'transaction') keepToTransactions(client)
     return client
   } catch (error) {
     giveUp()
@@ -58,17 +71,20 @@ function toWire(result: unknown): unknown {
 /**
  * PostgreSQL over `pg` 8.23 or newer. Takes what `new pg.Client()` takes; the credentials stay on the coordinator's thread.
  * A worker may call `query(text | config, values)` and `cursor(text, values, { batchSize })`.
+ * @throws {ArgumentError} it is neither; or an option is unknown.
  */
-export function pg(config: ClientConfig | string = {}): Dialect<Client> {
+export function pg(config: ClientConfig | string = {}, options: PgOptions = {}): Dialect<Client> {
   const clientConfig = typeof config === 'string' ? { connectionString: config } : config
   if (typeof clientConfig !== 'object' || clientConfig === null) {
     throw new ArgumentError('pg(config): config must be a connection string or an object as for new pg.Client().')
   }
-  const handover = pgHandover(clientConfig)
+  checkOptions('pg options', options, { pooler: oneOf('session', 'transaction') })
+  const { pooler } = options
+  const handover = pgHandover(clientConfig, pooler)
   return {
     name: 'pg',
     methods: ['query'],
-    connect: (_record, context) => open(clientConfig, context, handover),
+    connect: (_record, context) => open(clientConfig, pooler, context, handover),
     ping,
     rollback: fairy => fairy.query('rollback'),
     commit: fairy => fairy.query('commit'),

@@ -53,7 +53,7 @@ describe.skipIf(pgBouncerVersion() === 'not installed')('a PgBouncer of its own'
 
 describe('a PgBouncer that is not installed', () => {
   it('is a reason not to take part, no failure', async () => {
-    const started = startPgBouncer({}, 1, [])
+    const started = startPgBouncer({}, 1, 'transaction', [])
     await expect(started).rejects.toThrow(Unavailable)
     await expect(started).rejects.toThrow(/^PgBouncer is not installed/)
   })

@@ -14,7 +14,7 @@ export type Road = (typeof roads)[number]
 /** Where the road makes no difference to what is tested. */
 export const oneRoad = ['a Unix socket'] as const
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
+export const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** A PostgreSQL for the tests of one file, with an observer's session that no count includes. */
 export class OwnServer {
