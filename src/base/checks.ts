@@ -64,8 +64,9 @@ export function checkOptions(what: string, given: unknown, checks: Readonly<Reco
   }
 }
 
-/** Scalars by value, anything else by kind only: an option may hold a password. */
+/** Scalars by value, anything else by kind only: an option may hold a password, and so may a text that is more than a word. */
 function brief(value: unknown): string {
+  if (typeof value === 'string' && !/^[\w.+-]{0,20}$/.test(value)) return 'a string'
   if (typeof value === 'function') return 'a function'
   if (Array.isArray(value)) return 'an array'
   if (typeof value === 'object' && value !== null) return 'an object'

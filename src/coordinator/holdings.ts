@@ -64,6 +64,8 @@ export class Holdings {
 
   /** Detaches a lease: it is found by its number from now on, for its slot is free. */
   async detach(lease: number, held: Held): Promise<void> {
+    // Of one that is detached already the slot is another's by now, and that may be this thread's as well.
+    if (this.#bySlot.get(slotOfLease(lease)) !== held) return
     this.#bySlot.delete(slotOfLease(lease))
     this.#detached.set(lease, held)
     await held.checkout.detach()

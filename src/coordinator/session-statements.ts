@@ -1,13 +1,14 @@
-import { NotClonableError } from '../base/errors.ts'
+import { InvalidRequestError, NotClonableError } from '../base/errors.ts'
 import type { Borrower } from '../fairies/borrower.ts'
 import type { Pool } from '../pool/pool.ts'
 import { kind, type QueryRequest } from '../protocol/messages.ts'
+import { mostPending } from '../protocol/request-check.ts'
 import type { RowEncoder } from '../protocol/row-coder.ts'
 import { toWireError } from '../protocol/wire-error.ts'
 import { fromWireValue, toWireValue } from '../protocol/wire-value.ts'
 import type { Statement } from '../statements/statement.ts'
 import { checkMethod } from '../transports/allowed.ts'
-import type { ReplySender } from '../transports/remote-callee.ts'
+import { type ReplySender, weigh } from '../transports/remote-callee.ts'
 
 /** The statements of one attached thread that it waits for: `pool.query()` there. */
 export class SessionStatements {
@@ -28,7 +29,9 @@ export class SessionStatements {
   run([, id, text, values, buffers, timeoutMs]: QueryRequest): void {
     const { dialect, statements } = this.#pool
     checkMethod('query', dialect.methods)
+    if (this.#byId.size >= mostPending) throw tooMany()
     fromWireValue(values, buffers)
+    dialect.admit?.('query', [text, values], weigh)
     const outcome = {
       resolve: (result: unknown) => {
         if (this.#byId.delete(id)) this.#answer(id, result)
@@ -73,6 +76,9 @@ export class SessionStatements {
     }
   }
 }
+
+const tooMany = (): InvalidRequestError =>
+  new InvalidRequestError(`${mostPending} statements of this thread are under way already, and that is the most.`)
 
 /** There is no lease under which it could stay here. */
 const notClonable = (): NotClonableError =>

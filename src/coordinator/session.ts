@@ -1,5 +1,5 @@
-import { MessagePort } from 'node:worker_threads'
-import { asError, StaleLeaseError } from '../base/errors.ts'
+import type { MessagePort } from 'node:worker_threads'
+import { asError, InvalidRequestError, StaleLeaseError } from '../base/errors.ts'
 import { ignore } from '../base/maybe-async.ts'
 import type { Borrower } from '../fairies/borrower.ts'
 import type { TransportInUse } from '../observe/status.ts'
@@ -9,6 +9,7 @@ import type { Pool } from '../pool/pool.ts'
 import { exposeControl } from '../protocol/control.ts'
 import { Mailbox } from '../protocol/mailbox.ts'
 import { kind, type RemoteEnd, type Reply, type Request } from '../protocol/messages.ts'
+import { closeStrayPorts } from '../protocol/stray-ports.ts'
 import { fromWireError, toWireError } from '../protocol/wire-error.ts'
 import { fromWireValue } from '../protocol/wire-value.ts'
 import { slotFlag } from '../slots/layout.ts'
@@ -19,6 +20,7 @@ import { type Held, Holdings } from './holdings.ts'
 import { Inquiry } from './inquiry.ts'
 import { Observers } from './observers.ts'
 import { SessionStatements } from './session-statements.ts'
+import { isControlPort, portOf, Wall } from './wall.ts'
 import { takeErrands, welcomeTo } from './welcome.ts'
 import { Wishes } from './wishes.ts'
 
@@ -37,12 +39,14 @@ export class Session {
   readonly #closing = new Map<Held, Promise<void>>()
   readonly #wishes: Wishes
   readonly #inquiry: Inquiry
+  readonly #wall: Wall
   readonly #portClosed: Promise<void>
   #controlPort: MessagePort | undefined
   #transport: TransportInUse
   #state: 'open' | 'ended' = 'open'
 
   constructor(pool: Pool<object>, borrower: Borrower, port: MessagePort) {
+    const obstacle = obstacleToHandover(pool)
     this.#pool = pool
     this.borrower = borrower
     const send: ReplySender = (reply, unsendable) => this.#mailbox.post(reply, unsendable)
@@ -53,7 +57,7 @@ export class Session {
     this.#observers = new Observers(pool, notice => this.#mailbox.post([kind.notice, notice]))
     pool.slots.sessions.open(borrower.session, borrower.threadId)
     pool.lanes.heed()
-    const obstacle = obstacleToHandover(pool)
+    this.#wall = new Wall(pool, borrower.threadId, obstacle === undefined)
     // Before the thread hears of any connection.
     if (obstacle === undefined) beginHandovers(pool)
     port.postMessage(welcomeTo(pool, borrower.session, obstacle))
@@ -70,6 +74,7 @@ export class Session {
     }
     this.#mailbox = new Mailbox<Reply, Request>(port, owner, 'immediate')
     pool.custody.join(borrower.session, ms => this.#inquiry.ask(ms))
+    closeStrayPorts(port, (stray, post) => this.#state === 'open' && isControlPort(stray, post))
     takeErrands(pool, borrower, errand => this.#mailbox.post([errand]))
   }
 
@@ -108,12 +113,12 @@ export class Session {
 
   /** Every message is looked at here; one that is wrong gets an error, and costs nobody else anything. */
   #receive(request: Request): void {
-    if (this.#state === 'ended') return closePortOf(request)
+    if (this.#state === 'ended') return portOf(request)?.close()
     this.#pool.lanes.heed()
     try {
-      this.#handle(request)
+      this.#handle(this.#wall.admit(request))
     } catch (error) {
-      this.#refuse(request, error)
+      this.#wall.refuse(request, error, answer => this.#mailbox.post(answer))
     }
   }
 
@@ -173,14 +178,6 @@ export class Session {
     this.#mailbox.post([kind.answer, id, this.#holdings.offer(lease, this.#lease(lease)), undefined])
   }
 
-  #control(port: MessagePort): void {
-    this.#controlPort = port
-    exposeControl(
-      controlFor(this.#pool, this.#observers, lease => this.#lease(lease).checkout),
-      port,
-    )
-  }
-
   #grant(id: number, checkout: Checkout<object>, isOffer: boolean): void {
     // The thread has died since it asked.
     if (this.#state === 'ended') return void this.#quietly(checkout.die())
@@ -234,10 +231,14 @@ export class Session {
     )
   }
 
-  #refuse(request: Request, error: unknown): void {
-    const isAnonymous = !Array.isArray(request) || request[0] === kind.release || request[0] === kind.failed
-    const id = isAnonymous ? 0 : request[1]
-    if (typeof id === 'number' && id !== 0) this.#mailbox.post([kind.failure, id, toWireError(error)])
+  #control(port: MessagePort): void {
+    if (this.#controlPort !== undefined) {
+      port.close()
+      throw new InvalidRequestError('This thread has a port for the control plane already.')
+    }
+    this.#controlPort = port
+    const control = controlFor(this.#pool, this.#observers, lease => this.#lease(lease).checkout)
+    exposeControl(control, port, this.#wall.refuseControl)
   }
 
   #unsendable(reply: Reply, error: unknown): void {
@@ -250,9 +251,4 @@ export class Session {
       this.#pool.log.error('a lease could not be ended cleanly.', asError(error))
     })
   }
-}
-
-/** A port with messages in it that nobody listens to never learns that its other end is closed, and stays. */
-function closePortOf(request: unknown): void {
-  if (Array.isArray(request) && request[1] instanceof MessagePort) request[1].close()
 }

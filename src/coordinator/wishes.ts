@@ -1,4 +1,4 @@
-import { StaleLeaseError } from '../base/errors.ts'
+import { InvalidRequestError, StaleLeaseError } from '../base/errors.ts'
 import type { Borrower } from '../fairies/borrower.ts'
 import { ConnectionFairy } from '../fairies/fairy.ts'
 import type { Checkout } from '../pool/checkout.ts'
@@ -6,6 +6,7 @@ import type { Pool } from '../pool/pool.ts'
 import { CheckoutRequest, notNeeded } from '../pool/request.ts'
 import { fullTimeoutError } from '../pool/timeout-report.ts'
 import { kind, type LateReport } from '../protocol/messages.ts'
+import { mostPending } from '../protocol/request-check.ts'
 import { toWireError } from '../protocol/wire-error.ts'
 import { tableFlag } from '../slots/layout.ts'
 import type { ReplySender } from '../transports/remote-callee.ts'
@@ -63,6 +64,8 @@ export class Wishes {
   }
 
   #add(id: number, timeoutMs: 0 | null): void {
+    if (this.#requests.size >= mostPending)
+      throw new InvalidRequestError(`${mostPending} wishes of this thread wait already, and that is the most.`)
     const options = {
       timeoutMs,
       fairyOver: (checkout: Checkout<object>) => ConnectionFairy.temporary(checkout),

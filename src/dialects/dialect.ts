@@ -119,6 +119,11 @@ export interface Dialect<C extends object> {
   pipeline?(connection: C): Pipeline
   /** The methods that a worker may call when the coordinator runs the driver. Absent: every method, but for the forbidden names. */
   readonly methods?: readonly string[]
+  /**
+   * Looks at the arguments of a method, or of `cursor`, that another thread has sent, and returns what the driver may see of them;
+   * throws for what could harm it. `weigh` throws for a value that is too large where it is written out. Absent: any arguments.
+   */
+  admit?(method: string, args: readonly unknown[], weigh: (value: unknown) => void): readonly unknown[]
   /** A result of rows, taken apart, so that what is the same in all results of a statement travels once; undefined for any other. */
   rowSet?(
     result: unknown,

@@ -11,7 +11,8 @@ export interface ClientInside {
   readonly database: string
   readonly ssl: unknown
   readonly binary: boolean
-  readonly connectionParameters: { readonly query_timeout?: number | false }
+  password: unknown
+  readonly connectionParameters: { readonly query_timeout?: number | false; password: unknown }
   /** False between a query's first byte and the server's ReadyForQuery. */
   readonly readyForQuery: boolean
   readonly _activeQuery: object | null

@@ -3,6 +3,7 @@ import { checkOptions, oneOf } from '../base/checks.ts'
 import { ArgumentError } from '../base/errors.ts'
 import { ignore } from '../base/maybe-async.ts'
 import type { Dialect, Handover, OpenContext } from './dialect.ts'
+import { pgArguments } from './pg-arguments.ts'
 import { cancel } from './pg-cancel.ts'
 import { readPgCursor } from './pg-cursor.ts'
 import { isPgDisconnect, isPgUnreachable } from './pg-errors.ts'
@@ -42,6 +43,7 @@ async function open(
   signal.addEventListener('abort', giveUp, { once: true })
   try {
     await client.connect()
+    forgetPassword(client)
     describeRows(client)
     if (pooler === 'transaction') keepToTransactions(client)
     return client
@@ -51,6 +53,12 @@ async function open(
   } finally {
     signal.removeEventListener('abort', giveUp)
   }
+}
+
+/** It has been used: a client that is logged in needs it no more, and whoever looks at one closely would find it. */
+function forgetPassword(client: Client): void {
+  inside(client).password = null
+  inside(client).connectionParameters.password = null
 }
 
 /** A result of one statement; several statements in one query give an array of them. */
@@ -84,6 +92,7 @@ export function pg(config: ClientConfig | string = {}, options: PgOptions = {}):
   return {
     name: 'pg',
     methods: ['query'],
+    admit: pgArguments,
     connect: (_record, context) => open(clientConfig, pooler, context, handover),
     ping,
     rollback: fairy => fairy.query('rollback'),

@@ -18,6 +18,8 @@ export interface PoolCounts {
   readonly reclaimed?: number
   /** Default `open`. */
   readonly state?: PoolState
+  /** Messages of attached threads that were refused: wrong, about what is not theirs, or for what they may not do. */
+  readonly refused?: number
 }
 
 /** How one attached thread reaches its connections. */
@@ -39,6 +41,7 @@ export class PoolStatus implements PoolCounts {
   readonly collections: number
   readonly reclaimed: number
   readonly state: PoolState
+  readonly refused: number
   /** The class of a pool whose counts say little: as a string, it is that. */
   readonly #label: string | undefined
   readonly #transports: readonly TransportInUse[]
@@ -46,7 +49,7 @@ export class PoolStatus implements PoolCounts {
   constructor(
     { poolSize, checkedin, overflow, checkedout, waiting, state = 'open', ...starved }: PoolCounts,
     label?: string,
-    transports: Iterable<TransportInUse> = [],
+    transports: Iterable<TransportInUse> & { readonly refused?: number } = [],
   ) {
     this.#label = label
     this.#transports = [...transports]
@@ -58,6 +61,7 @@ export class PoolStatus implements PoolCounts {
     this.collections = starved.collections ?? 0
     this.reclaimed = starved.reclaimed ?? 0
     this.state = state
+    this.refused = starved.refused ?? transports.refused ?? 0
   }
 
   get label(): string | undefined {
@@ -74,6 +78,8 @@ export class PoolStatus implements PoolCounts {
     if (this.#label !== undefined) return this.#label + suspended
     const { poolSize, checkedin, overflow, checkedout, waiting } = this
     const counts = `poolSize ${poolSize}, checkedin ${checkedin}, overflow ${overflow}, checkedout ${checkedout}, waiting ${waiting}${suspended}`
-    return this.collections === 0 ? counts : `${counts}, collections ${this.collections}, reclaimed ${this.reclaimed}`
+    const refused = this.refused === 0 ? '' : `, refused ${this.refused}`
+    if (this.collections === 0) return counts + refused
+    return `${counts}, collections ${this.collections}, reclaimed ${this.reclaimed}${refused}`
   }
 }

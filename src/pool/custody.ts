@@ -75,11 +75,11 @@ export class Custody {
     const { slots } = this.#pool
     const now = monotonicMs()
     const checkouts = this.#checkouts()
-    const told = new Map([...answers.values()].flatMap(facts => facts ?? []).map(facts => [facts.lease, facts]))
     const holders = this.out().map(({ slot, word, session, use }): Holder => {
       const lease = leaseId(slot, word)
       const checkout = checkouts.get(lease)
-      const facts = told.get(lease)
+      // Of what is another's a thread has nothing to say.
+      const facts = answers.get(session)?.find(told => told.lease === lease)
       const isSilent = answers.has(session) && answers.get(session) === undefined
       return {
         lease,

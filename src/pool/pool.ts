@@ -7,8 +7,9 @@ import type { Borrower } from '../fairies/borrower.ts'
 import { ConnectionFairy, type Fairy } from '../fairies/fairy.ts'
 import type { QueryOptions } from '../fairies/query-options.ts'
 import { ThreadLocal } from '../fairies/thread-local.ts'
+import { Attached } from '../observe/attached.ts'
 import { PoolLog } from '../observe/pool-log.ts'
-import type { PoolStatus, TransportInUse } from '../observe/status.ts'
+import type { PoolStatus } from '../observe/status.ts'
 import { traceOf } from '../observe/trace.ts'
 import { slotFlag } from '../slots/layout.ts'
 import { SlotTable } from '../slots/slot-table.ts'
@@ -56,8 +57,7 @@ export abstract class Pool<C extends object> extends Suspendable<C> implements A
   /** @internal Connections that have left the pool and are not closed yet; held, so that the loss of their fairy closes them. */
   readonly detached: Set<Checkout<C>> = new Set()
   /** @internal True once threads may run the driver themselves. See `beginHandovers`. */ handsOver = false
-  /** @internal How each attached thread reaches its connections. */ readonly transports: Set<TransportInUse> =
-    new Set()
+  /** @internal How each attached thread reaches its connections. */ readonly transports: Attached = new Attached()
   /** @internal By session: settles when its thread has gone, and reads no more. */ readonly departures: Map<
     number,
     Promise<unknown>
@@ -78,7 +78,7 @@ export abstract class Pool<C extends object> extends Suspendable<C> implements A
     this.options = options
     this.creator = options.creator
     this.dialect = options.dialect ?? (stubDialect as Dialect<C>)
-    this.slots = SlotTable.create(slots(this.settings))
+    this.slots = SlotTable.create(slots(this.settings), this.lendsByItself)
     const { echo, logger, loggingName } = this.settings
     const name = `fairypool.${new.target.name}${loggingName === undefined ? '' : `.${loggingName}`}`
     this.log = new PoolLog(logger, echo, name)

@@ -2,7 +2,11 @@ import type { MessagePort } from 'node:worker_threads'
 import { type Endpoint, expose, wrap } from 'comlink'
 import { CoordinatorLostError, NotClonableError } from '../base/errors.ts'
 import type { Holder } from '../base/holder.ts'
+import { ignore } from '../base/maybe-async.ts'
 import type { PoolCounts, TransportInUse } from '../observe/status.ts'
+import { checkPayload } from './payload.ts'
+import { isBuffers } from './request-check.ts'
+import { closeStrayPorts } from './stray-ports.ts'
 import { fromWireError, toWireError, type WireError } from './wire-error.ts'
 import { fromWireValue, toWireValue, type WireValue } from './wire-value.ts'
 
@@ -42,11 +46,15 @@ export interface Control {
 type Outcome = { readonly ok: WireValue } | { readonly failed: WireError }
 type Wired = Readonly<Record<string, (args: WireValue) => Promise<Outcome>>>
 
-/** Serves the control plane on a port. Values and errors travel in the wire form of the data plane: Comlink would lose Buffers, classes and fields. */
-export function exposeControl(control: Control, port: MessagePort): void {
+/**
+ * Serves the control plane on a port. Values and errors travel in the wire form of the data plane: Comlink would lose Buffers,
+ * classes and fields. `refused` is told of each message that is not a plain call of one of these methods.
+ */
+export function exposeControl(control: Control, port: MessagePort, refused: () => void = ignore): void {
   const methods = Object.entries(control).map(([name, method]) => {
     const call = async ({ value, buffers }: WireValue): Promise<Outcome> => {
       try {
+        checkPayload(value)
         const args = fromWireValue(value, buffers) as unknown[]
         return { ok: toWireValue(await (method as (...args: unknown[]) => unknown)(...args)) }
       } catch (error) {
@@ -56,15 +64,33 @@ export function exposeControl(control: Control, port: MessagePort): void {
     return [name, call] as const
   })
   const wired: Wired = Object.freeze(Object.assign(Object.create(null) as Wired, Object.fromEntries(methods)))
-  // Comlink follows any path and constructs what it finds there; here only a plain call of one of these methods gets through.
-  expose(
-    wired,
-    endpoint(port, message => {
-      const { type, path } = Object(message) as { type?: unknown; path?: unknown }
-      return type === 'APPLY' && Array.isArray(path) && path.length === 1 && Object.hasOwn(wired, String(path[0]))
-    }),
-  )
+  // Comlink follows any path, constructs what it finds there, and throws at what it does not expect: it is shown none of that.
+  const shown = (message: unknown): object | undefined => {
+    const call = callOf(message, wired)
+    if (call === undefined) refused()
+    return call
+  }
+  expose(wired, endpoint(port, shown))
+  closeStrayPorts(port, () => false)
   port.unref()
+}
+
+/** The longest id of a call: Comlink's own have 55 characters at most. */
+const longestId = 100
+
+/** The most arguments of a call. */
+const mostArguments = 10
+
+/** A message that is a plain call of a listed method, made anew of just what that takes. Undefined: it is none. */
+function callOf(message: unknown, wired: Wired): object | undefined {
+  const { id, type, path, argumentList } = Object(message) as Readonly<Record<string, unknown>>
+  if (type !== 'APPLY' || typeof id !== 'string' || id.length > longestId) return undefined
+  const name = Array.isArray(path) && path.length === 1 ? (path[0] as unknown) : undefined
+  if (typeof name !== 'string' || !Object.hasOwn(wired, name)) return undefined
+  if (!Array.isArray(argumentList) || argumentList.length !== 1) return undefined
+  const { value, buffers } = Object((Object(argumentList[0]) as { value?: unknown }).value) as Partial<WireValue>
+  if (!Array.isArray(value) || value.length > mostArguments || !isBuffers(buffers)) return undefined
+  return { id, type, path: [name], argumentList: [{ type: 'RAW', value: { value, buffers } }] }
 }
 
 /** Calls over the control plane. Comlink's own calls never settle when a port dies: these reject then. */
@@ -76,7 +102,7 @@ export class ControlClient {
 
   constructor(port: MessagePort) {
     this.#port = port
-    this.#wired = wrap<Wired>(endpoint(port, () => true)) as unknown as Wired
+    this.#wired = wrap<Wired>(endpoint(port, message => message)) as unknown as Wired
     port.once('close', () => this.lose(new CoordinatorLostError('The control plane of this pool has been closed.')))
     port.unref()
   }
@@ -120,15 +146,16 @@ const notClonable = (name: string, cause: unknown): NotClonableError =>
     { cause },
   )
 
-/** A port as Comlink wants it, with a look at every message first. */
-function endpoint(port: MessagePort, accepts: (message: unknown) => boolean): Endpoint {
+/** A port as Comlink wants it, which is shown what `shown` makes of each message; undefined: nothing. */
+function endpoint(port: MessagePort, shown: (message: unknown) => unknown): Endpoint {
   const listeners = new Map<unknown, (message: unknown) => void>()
   return {
     postMessage: (message: unknown, transfer?: unknown) => port.postMessage(message, transfer as []),
     addEventListener: (_type: string, listener: unknown) => {
       const handler = listener as (event: { readonly data: unknown }) => void
       const onMessage = (data: unknown): void => {
-        if (accepts(data)) handler({ data })
+        const message = shown(data)
+        if (message !== undefined) handler({ data: message })
       }
       listeners.set(listener, onMessage)
       port.on('message', onMessage)

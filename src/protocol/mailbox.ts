@@ -8,6 +8,9 @@ export type FlushTime = 'microtask' | 'immediate'
 
 const settled = Promise.resolve()
 
+/** So many messages of one post are received in one go: what is more waits for the next turn, so that nobody else waits for it. */
+const mostAtOnce = 1000
+
 /** What a mailbox tells its owner. */
 export interface MailboxOwner<Out, In> {
   receive(message: In): void
@@ -26,6 +29,9 @@ export class Mailbox<Out, In> {
   /** By message, what to do if it can't be cloned, where that is not the owner's business. */
   #unsendable = new Map<Out, () => void>()
   #state: 'idle' | 'scheduled' | 'closed' = 'idle'
+  /** Posts that have not been read to their end, from this message on. */
+  readonly #unread: { readonly messages: readonly (In | undefined)[]; from: number }[] = []
+  #isOver = false
 
   constructor(port: MessagePort, owner: MailboxOwner<Out, In>, flushTime: FlushTime) {
     this.#port = port
@@ -35,7 +41,8 @@ export class Mailbox<Out, In> {
     port.once('close', () => {
       if (this.#state === 'closed') return
       this.#state = 'closed'
-      owner.closed()
+      this.#isOver = true
+      if (this.#unread.length === 0) owner.closed()
     })
     port.unref()
   }
@@ -95,8 +102,31 @@ export class Mailbox<Out, In> {
     }
   }
 
-  /** What is no list of messages is nobody's. */
+  /** What is no list of messages is nobody's, nor is what comes behind a gap in one: there may be four billion of them. */
   #receive(post: unknown): void {
-    if (Array.isArray(post)) for (const message of post as readonly In[]) this.#owner.receive(message)
+    if (!Array.isArray(post)) return
+    const messages = post as readonly (In | undefined)[]
+    if (this.#unread.length === 0 && !this.#take(messages, 0)) return
+    this.#unread.push({ messages, from: this.#unread.length === 0 ? mostAtOnce : 0 })
+    if (this.#unread.length === 1) setImmediate(this.#goOn)
+  }
+
+  /** Receives what may be received in one go; true: there is more. */
+  #take(messages: readonly (In | undefined)[], from: number): boolean {
+    const end = Math.min(messages.length, from + mostAtOnce)
+    for (let i = from; i < end; i++) {
+      const message = messages[i]
+      if (message === undefined) return false
+      this.#owner.receive(message)
+    }
+    return end < messages.length
+  }
+
+  readonly #goOn = (): void => {
+    const next = this.#unread[0]!
+    if (this.#take(next.messages, next.from)) next.from += mostAtOnce
+    else this.#unread.shift()
+    if (this.#unread.length > 0) setImmediate(this.#goOn)
+    else if (this.#isOver) this.#owner.closed()
   }
 }

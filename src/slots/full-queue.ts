@@ -1,5 +1,6 @@
 import { QueueFullError } from '../base/errors.ts'
 import { tableFlag } from './layout.ts'
+import { placesInUse } from './places.ts'
 import type { SlotTable } from './slot-table.ts'
 
 /** What of the pool's policy says how many may wait. */
@@ -42,5 +43,5 @@ function waitingIn(table: SlotTable): number {
 /** Places that are there for the asking: so many of those who wait only wait for an answer. None, where some stand in line for one. */
 function freeIn(table: SlotTable, { limit }: QueuePolicy): number {
   if (table.waiters > 0 || table.has(tableFlag.suspended)) return 0
-  return limit === null ? Number.POSITIVE_INFINITY : limit - table.inUse
+  return limit === null ? Number.POSITIVE_INFINITY : limit - placesInUse(table)
 }

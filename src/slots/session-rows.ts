@@ -10,20 +10,25 @@ export const sessionWords: number = (maxSession + 1) * sessionRowWords
  */
 export class SessionRows {
   readonly #words: Int32Array
+  /** Where the coordinator's own words are read: see `SlotTable`. */
+  readonly #truth: Int32Array
 
-  constructor(words: Int32Array) {
+  constructor(words: Int32Array, truth: Int32Array = words) {
     this.#words = words
+    this.#truth = truth
   }
 
   /** A thread has attached under this number. Coordinator only. */
   open(session: number, threadId: number): void {
-    this.#store(session, sessionRow.threadId, threadId)
-    this.#store(session, sessionRow.asks, 0)
+    this.#say(session, sessionRow.threadId, threadId)
+    this.#say(session, sessionRow.asks, 0)
     this.#store(session, sessionRow.waiting, 0)
     this.#store(session, sessionRow.direct, 0)
-    this.#store(session, sessionRow.served, 0)
-    this.#store(session, sessionRow.open, 1)
-    if (session > Atomics.load(this.#words, header.sessions)) Atomics.store(this.#words, header.sessions, session)
+    this.#say(session, sessionRow.served, 0)
+    this.#say(session, sessionRow.open, 1)
+    if (session <= this.last) return
+    Atomics.store(this.#truth, header.sessions, session)
+    Atomics.store(this.#words, header.sessions, session)
   }
 
   /**
@@ -31,16 +36,16 @@ export class SessionRows {
    * store, and its slot is found; or after it, and the claimant sees that it is closed.
    */
   close(session: number): void {
-    this.#store(session, sessionRow.open, 0)
-    this.#store(session, sessionRow.asks, 0)
+    this.#say(session, sessionRow.open, 0)
+    this.#say(session, sessionRow.asks, 0)
   }
 
   isOpen(session: number): boolean {
-    return this.#load(session, sessionRow.open) === 1
+    return this.#said(session, sessionRow.open) === 1
   }
 
   threadId(session: number): number {
-    return this.#load(session, sessionRow.threadId)
+    return this.#said(session, sessionRow.threadId)
   }
 
   /** This thread runs the driver itself. Its own thread only, before its first claim. */
@@ -54,7 +59,7 @@ export class SessionRows {
 
   /** The session has so many more requests waiting at the coordinator. Coordinator only. */
   addAsks(session: number, by: number): void {
-    this.#store(session, sessionRow.asks, this.#load(session, sessionRow.asks) + by)
+    this.#say(session, sessionRow.asks, this.#said(session, sessionRow.asks) + by)
   }
 
   /** How many callers wait in this thread. Its own thread only. */
@@ -68,16 +73,16 @@ export class SessionRows {
 
   /** For how many of the session's asks a connection is on its way. Coordinator only. */
   setServed(session: number, count: number): void {
-    this.#store(session, sessionRow.served, count)
+    this.#say(session, sessionRow.served, count)
   }
 
   served(session: number): number {
-    return this.#load(session, sessionRow.served)
+    return this.#said(session, sessionRow.served)
   }
 
   /** True when this session has callers waiting and the coordinator knows of it: what comes free may be its. */
   isEntitled(session: number): boolean {
-    return this.#load(session, sessionRow.asks) > 0 && this.#load(session, sessionRow.waiting) > 0
+    return this.#said(session, sessionRow.asks) > 0 && this.#load(session, sessionRow.waiting) > 0
   }
 
   /** How many threads may claim, the coordinator's own among them. */
@@ -89,7 +94,17 @@ export class SessionRows {
 
   /** The highest session number there has been. */
   get last(): number {
-    return Atomics.load(this.#words, header.sessions)
+    return Atomics.load(this.#truth, header.sessions)
+  }
+
+  /** A word of the coordinator's. */
+  #said(session: number, what: number): number {
+    return Atomics.load(this.#truth, headerWords + session * sessionRowWords + what)
+  }
+
+  #say(session: number, what: number, value: number): void {
+    Atomics.store(this.#truth, headerWords + session * sessionRowWords + what, value)
+    this.#store(session, what, value)
   }
 
   #load(session: number, what: number): number {

@@ -1,8 +1,9 @@
 import { bug } from '../base/errors.ts'
+import { Guard } from './guard.ts'
 import { header, headerWords, layoutVersion, row, rowWords, slotFlag, tableFlag } from './layout.ts'
 import { LeaseNotes } from './lease-notes.ts'
 import { SessionRows, sessionWords } from './session-rows.ts'
-import { isLeased, isTaken, nextWord, type SlotState, sessionOf, stateOf } from './state.ts'
+import { isLeased, nextWord, type SlotState, sessionOf, stateOf } from './state.ts'
 
 /** A table without a fixed size reserves address space for this many slots, and uses memory as it grows. */
 const growthLimit = 65_536
@@ -30,22 +31,30 @@ export class SlotTable {
   #words: Int32Array
   #sessions: SessionRows
   #notes: LeaseNotes
+  /** Where the coordinator's own words are read: in its own memory, where this is its table. */
+  #truth: Int32Array
+  #guard: Guard | undefined
+  /** Told, on the coordinator, of a slot whose word was no step of anybody's. It has been put right. */
+  onForgery: ((slot: number) => void) | undefined
+  readonly #threadsStep: boolean
 
-  private constructor(words: Int32Array) {
+  private constructor(words: Int32Array, threadsStep = true) {
+    this.#threadsStep = threadsStep
     this.#words = words
+    this.#truth = words
     this.#sessions = new SessionRows(words)
     this.#notes = new LeaseNotes(words, firstRow)
   }
 
-  /** A new table in this thread's own memory. `growing` tables start small and grow by `grow()`. */
-  static create(slots: number | 'growing'): SlotTable {
+  /** A new table in this thread's own memory. `growing`: it grows by `grow()`. `threadsStep`: threads may claim and return by themselves. */
+  static create(slots: number | 'growing', threadsStep?: boolean): SlotTable {
     const size = bytes(slots === 'growing' ? 16 : slots)
     const room = slots === 'growing' ? { maxByteLength: bytes(growthLimit) } : undefined
     const words = new Int32Array(new ArrayBuffer(size, room) as ArrayBuffer)
     words[header.version] = layoutVersion
     words[header.capacity] = slots === 'growing' ? 16 : slots
     words[header.flags] = tableFlag.fastCheckin
-    return new SlotTable(words)
+    return new SlotTable(words, threadsStep)
   }
 
   /** The table of another thread, by the buffer that thread has shared. */
@@ -57,7 +66,7 @@ export class SlotTable {
     return new SlotTable(words)
   }
 
-  /** Moves the table to shared memory and returns that. Synchronous: nobody can be writing to the old words meanwhile. */
+  /** Copies the table to shared memory and returns that. Synchronous: nobody can be writing to the old words meanwhile. */
   share(): SharedArrayBuffer {
     const { buffer } = this.#words
     if (buffer instanceof SharedArrayBuffer) return buffer
@@ -66,7 +75,12 @@ export class SlotTable {
     const words = new Int32Array(shared)
     words.set(this.#words)
     this.#words = words
-    this.#sessions = new SessionRows(words)
+    this.#sessions = new SessionRows(words, this.#truth)
+    this.#guard = new Guard(this.#truth, words, this.#threadsStep, at => {
+      const slot = (at - row.word - firstRow) / rowWords
+      this.mark(slot, slotFlag.lost)
+      this.onForgery?.(slot)
+    })
     this.#notes = new LeaseNotes(words, firstRow)
     return shared
   }
@@ -88,18 +102,20 @@ export class SlotTable {
     const growable = buffer instanceof SharedArrayBuffer ? buffer.growable : buffer.resizable
     if (!growable || slots === this.capacity) return false
     if (buffer instanceof SharedArrayBuffer) buffer.grow(bytes(slots))
-    else buffer.resize(bytes(slots))
-    Atomics.store(this.#words, header.capacity, slots)
+    for (const own of new Set([buffer, this.#truth.buffer])) if (own instanceof ArrayBuffer) own.resize(bytes(slots))
+    this.#say(header.capacity, slots)
     return true
   }
 
   get capacity(): number {
-    return Atomics.load(this.#words, header.capacity)
+    return Atomics.load(this.#truth, header.capacity)
   }
 
   /** State, holder and lease number of a slot, to compare and set against. */
   word(slot: number): number {
-    return Atomics.load(this.#words, this.#row(slot) + row.word)
+    const at = this.#row(slot) + row.word
+    const word = Atomics.load(this.#words, at)
+    return this.#guard === undefined ? word : this.#guard.judged(at, word)
   }
 
   state(slot: number): SlotState {
@@ -112,16 +128,25 @@ export class SlotTable {
    */
   step(slot: number, word: number, to: SlotState, session: number = sessionOf(word)): number {
     const next = nextWord(word, to, to === 'idle' || to === 'empty' ? 0 : session)
-    const seen = Atomics.compareExchange(this.#words, this.#row(slot) + row.word, word, next)
-    return seen === word ? next : -1
+    const at = this.#row(slot) + row.word
+    const guard = this.#guard
+    // Whatever stands in the shared word: nobody else may have stepped.
+    if (guard?.isOurs(at)) {
+      if (guard.truth[at] !== word) return -1
+      guard.put(at, next)
+      return next
+    }
+    if (Atomics.compareExchange(this.#words, at, word, next) !== word) return -1
+    if (guard) guard.truth[at] = next
+    return next
   }
 
   /** Stamps the opening of a connection, before it begins: an invalidation during the open counts (behaviour 152). */
   stampOpening(slot: number, nowMs: number): void {
     const at = this.#row(slot)
-    Atomics.store(this.#words, at + row.opened, this.#tick(header.clock))
-    Atomics.store(this.#words, at + row.openedSeconds, Math.floor(nowMs / 1000))
-    Atomics.store(this.#words, at + row.openedMs, Math.floor(nowMs % 1000))
+    this.#say(at + row.opened, this.#tickClock())
+    this.#say(at + row.openedSeconds, Math.floor(nowMs / 1000))
+    this.#say(at + row.openedMs, Math.floor(nowMs % 1000))
     Atomics.and(this.#words, at + row.flags, slotFlag.retiring)
   }
 
@@ -129,13 +154,13 @@ export class SlotTable {
   copyOpening(from: number, to: number): void {
     const [source, target] = [this.#row(from), this.#row(to)]
     for (const word of [row.opened, row.openedSeconds, row.openedMs]) {
-      Atomics.store(this.#words, target + word, Atomics.load(this.#words, source + word))
+      this.#say(target + word, Atomics.load(this.#truth, source + word))
     }
   }
 
   /** Stamps a return: call it before the step to `idle` or `empty`, so that whoever sees the state sees its order. */
   stampReturn(slot: number): void {
-    Atomics.store(this.#words, this.#row(slot) + row.returned, this.#tick(header.returns))
+    Atomics.store(this.#words, this.#row(slot) + row.returned, Atomics.add(this.#words, header.returns, 1) + 1)
   }
 
   /** Its holder is about to return it, and likely to want it again soon: who has others already leaves it alone that long. */
@@ -152,7 +177,7 @@ export class SlotTable {
   /** The monotonic time in milliseconds at which the present connection began to open. */
   openedAt(slot: number): number {
     const at = this.#row(slot)
-    return Atomics.load(this.#words, at + row.openedSeconds) * 1000 + Atomics.load(this.#words, at + row.openedMs)
+    return Atomics.load(this.#truth, at + row.openedSeconds) * 1000 + Atomics.load(this.#truth, at + row.openedMs)
   }
 
   /** Negative when slot `a` came home before slot `b`. */
@@ -164,17 +189,17 @@ export class SlotTable {
   /** Condemns every connection whose open began before now. */
   invalidateAll(): void {
     // A tick that has come round to 0 would say that nothing was ever invalidated.
-    Atomics.store(this.#words, header.invalidation, this.#tick(header.clock) || this.#tick(header.clock))
+    this.#say(header.invalidation, this.#tickClock() || this.#tickClock())
   }
 
   /** The clock's reading when the slot's connection began to open: its generation. */
   generation(slot: number): number {
-    return Atomics.load(this.#words, this.#row(slot) + row.opened)
+    return Atomics.load(this.#truth, this.#row(slot) + row.opened)
   }
 
   /** The clock's reading at the last invalidation of the pool; 0: never. */
   get invalidation(): number {
-    return Atomics.load(this.#words, header.invalidation)
+    return Atomics.load(this.#truth, header.invalidation)
   }
 
   /** True when a connection of this generation was opened before an invalidation of the pool: the last, or the last at some time. */
@@ -202,12 +227,12 @@ export class SlotTable {
   }
 
   get waiters(): number {
-    return Atomics.load(this.#words, header.waiters)
+    return Atomics.load(this.#truth, header.waiters)
   }
 
   /** Coordinator only. */
   set waiters(count: number) {
-    Atomics.store(this.#words, header.waiters, count)
+    this.#say(header.waiters, count)
   }
 
   /** See `header.queued`. */
@@ -222,7 +247,7 @@ export class SlotTable {
 
   /** The table's flags, all at one moment. */
   get flags(): number {
-    return Atomics.load(this.#words, header.flags)
+    return Atomics.load(this.#truth, header.flags)
   }
 
   /** True when this flag of the table is up. */
@@ -232,8 +257,7 @@ export class SlotTable {
 
   /** Coordinator only. */
   set(flag: number, on: boolean): void {
-    if (on) Atomics.or(this.#words, header.flags, flag)
-    else Atomics.and(this.#words, header.flags, ~flag)
+    this.#say(header.flags, on ? this.flags | flag : this.flags & ~flag)
   }
 
   /** How many slots a session holds. */
@@ -253,41 +277,17 @@ export class SlotTable {
     return counts
   }
 
-  /** Slots whose places are taken: neither free nor idle. */
-  get inUse(): number {
-    let inUse = 0
-    for (let slot = 0, slots = this.capacity; slot < slots; slot++) if (isTaken(this.word(slot))) inUse++
-    return inUse
+  /** The clock, one further. Coordinator only. */
+  #tickClock(): number {
+    const ticks = (Atomics.load(this.#truth, header.clock) + 1) | 0
+    this.#say(header.clock, ticks)
+    return ticks
   }
 
-  /** True when a connection could be opened. */
-  get isAnyEmpty(): boolean {
-    for (let slot = 0, slots = this.capacity; slot < slots; slot++) if (this.state(slot) === 'empty') return true
-    return false
-  }
-
-  /** True when the coordinator could have a connection to give, though no thread can take one: it is not in anybody's hands. */
-  get isAnyUnheld(): boolean {
-    for (let slot = 0, slots = this.capacity; slot < slots; slot++) {
-      const state = this.state(slot)
-      if (state === 'empty' || state === 'idle' || this.isMarked(slot, slotFlag.offered)) return true
-    }
-    return false
-  }
-
-  /** The session of each slot that is lent or on its way to or from a borrower. */
-  holders(): number[] {
-    const holders: number[] = []
-    for (let slot = 0; slot < this.capacity; slot++) {
-      const word = this.word(slot)
-      const state = stateOf(word)
-      if (state === 'leased' || state === 'opening' || state === 'returning') holders.push(sessionOf(word))
-    }
-    return holders
-  }
-
-  #tick(counter: number): number {
-    return (Atomics.add(this.#words, counter, 1) + 1) | 0
+  /** Writes what only the coordinator writes. */
+  #say(at: number, value: number): void {
+    Atomics.store(this.#words, at, value)
+    if (this.#guard) this.#truth[at] = value
   }
 
   /** Where a slot's row begins. Not measured by `capacity`: that is an atomic load more for each access. */

@@ -49,12 +49,8 @@ const names = Object.keys(stateNumbers) as SlotState[]
 /** By state, a bit for each state that may follow. */
 const steps = Int32Array.from(names, from => allowedSteps[from].reduce((bits, to) => bits | (1 << stateNumbers[to]), 0))
 
-/** The state in a slot's word. */
-export function stateOf(word: number): SlotState {
-  const state = names[word >>> stateShift]
-  if (state === undefined) throw bug(`a slot's word can't be ${word}`)
-  return state
-}
+/** The state in a slot's word. Of what no step can have written, one in which nobody lends the slot. */
+export const stateOf = (word: number): SlotState => names[word >>> stateShift] ?? 'closing'
 
 /** True for the word of a slot that is idle: anybody may claim it. */
 export const isIdle = (word: number): boolean => word >>> stateShift === stateNumbers.idle
@@ -64,6 +60,16 @@ export const isTaken = (word: number): boolean => !isIdle(word) && word >>> stat
 
 /** True for the word of a slot that is lent. */
 export const isLeased = (word: number): boolean => word >>> stateShift === stateNumbers.leased
+
+/** True for a word that a thread may have stepped a slot to by itself: idle, or lent to one of the sessions up to `last`. */
+export function isThreads(word: number, last: number): boolean {
+  if (isIdle(word)) return sessionOf(word) === 0
+  return isLeased(word) && sessionOf(word) > 0 && sessionOf(word) <= last
+}
+
+/** A word of an idle slot whose loans have numbers that no loan has had since that of `word`. */
+export const idleBeyond = (word: number): number =>
+  (stateNumbers.idle << stateShift) | ((word + (leaseMask >> 1)) & leaseMask)
 
 /** The holder's session number in a slot's word. */
 export const sessionOf = (word: number): number => (word >>> leaseBits) & sessionMask

@@ -1,6 +1,8 @@
 import { InvalidRequestError, MethodNotAllowedError, StaleLeaseError } from '../base/errors.ts'
 import type { BatchReader, Outcome } from '../dialects/dialect.ts'
 import { kind, type Reply } from '../protocol/messages.ts'
+import { checkPayload } from '../protocol/payload.ts'
+import { mostPending } from '../protocol/request-check.ts'
 import type { RowEncoder, RowSet } from '../protocol/row-coder.ts'
 import { toWireError } from '../protocol/wire-error.ts'
 import { toWireValue } from '../protocol/wire-value.ts'
@@ -19,6 +21,8 @@ export interface Callable {
 /** What a dialect says about calls from afar. */
 export interface CallRules {
   readonly methods?: readonly string[]
+  /** The arguments of a method of the connection, as the driver may see them; throws for what it must not. */
+  admit?(method: string, args: readonly unknown[], weigh: (value: unknown) => void): readonly unknown[]
   rowSet?(result: unknown): RowSet | undefined
   toWire?(result: unknown): unknown
 }
@@ -36,6 +40,8 @@ export class RemoteCallee {
   readonly #encoder: RowEncoder
   readonly #inFlight = new Set<number>()
   #handles: Map<number, object> | undefined
+  /** Of the handles, those that are cursors. */
+  #readers: WeakSet<object> | undefined
   #lastHandle = 0
 
   constructor(callable: Callable, rules: () => CallRules, reply: ReplySender, encoder: RowEncoder) {
@@ -52,23 +58,28 @@ export class RemoteCallee {
     if (target === 0) checkMethod(method, rules.methods)
     else checkHandleMethod(method)
     if (object === undefined) throw new InvalidRequestError('This connection is closed.')
+    if (typeof object === 'function')
+      throw new MethodNotAllowedError("A function that has stayed here can't be called.")
     const iterates = method === iteratorMethod
     if (!iterates && typeof Reflect.get(object, method) !== 'function') {
       throw new MethodNotAllowedError(`The connection has no method '${method}'.`)
     }
     if (iterates) return this.#answer(id, (object as AsyncIterable<unknown>)[Symbol.asyncIterator]())
-    this.#callable.call(object, method, args, this.#await(id, rules))
+    const admitted = target === 0 ? (rules.admit?.(method, args, weigh) ?? args) : args
+    this.#callable.call(object, method, admitted, this.#await(id, rules))
   }
 
   /** Begins to read rows; the reader stays here under a handle's number. */
   cursor(id: number, args: readonly unknown[]): void {
-    const outcome = this.#await(id, { toWire: reader => this.#keep(reader as object) })
-    this.#callable.read(args).then(outcome.resolve, outcome.reject)
+    const admitted = this.#rules().admit?.('cursor', args, weigh) ?? args
+    const outcome = this.#await(id, { toWire: reader => this.#keepReader(reader as BatchReader) })
+    this.#callable.read(admitted).then(outcome.resolve, outcome.reject)
   }
 
   /** The next batch of a reader, or its end. */
   read(id: number, target: number, what: 'read' | 'close'): void {
     const reader = this.#handle(target) as BatchReader
+    if (!this.#readers?.has(reader)) throw new InvalidRequestError('This handle is no cursor.')
     if (what === 'close') this.#handles?.delete(target)
     const outcome = this.#await(id, {})
     const work: Promise<unknown> = what === 'close' ? reader.close() : reader.read()
@@ -89,6 +100,10 @@ export class RemoteCallee {
 
   /** How a call ends that is in flight from now on. */
   #await(id: number, rules: CallRules): Outcome {
+    if (this.#inFlight.size >= mostPending)
+      throw new InvalidRequestError(
+        `${mostPending} calls of this connection are in flight already, and that is the most.`,
+      )
     this.#inFlight.add(id)
     return {
       resolve: value => {
@@ -127,12 +142,21 @@ export class RemoteCallee {
     return this.#lastHandle
   }
 
+  #keepReader(reader: BatchReader): number {
+    this.#readers ??= new WeakSet()
+    this.#readers.add(reader)
+    return this.#keep(reader)
+  }
+
   #handle(target: number): object {
     const object = this.#handles?.get(target)
     if (object === undefined) throw new StaleLeaseError('This handle has been released.')
     return object
   }
 }
+
+/** Who writes a value out writes what stands in it twice, twice. */
+export const weigh = (value: unknown): void => checkPayload(value, 'each time')
 
 const clonable = [Array, Date, Map, Set, RegExp, Error, ArrayBuffer, SharedArrayBuffer, Number, String, Boolean]
 

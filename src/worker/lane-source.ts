@@ -4,6 +4,7 @@ import { Patience } from '../base/patience.ts'
 import { mayKeep } from '../slots/fair-share.ts'
 import { fullQueue } from '../slots/full-queue.ts'
 import { tableFlag } from '../slots/layout.ts'
+import { isAnyPlaceEmpty } from '../slots/places.ts'
 import type { StatementLine } from '../statements/statement-line.ts'
 import { isLine, type StatementAsk, type StatementAsker, type StatementSource } from '../statements/statement-source.ts'
 import { LaneLine } from './lane-line.ts'
@@ -52,7 +53,7 @@ export class LaneSource implements StatementSource {
   mayAsk(held: number, isStuck: boolean): boolean {
     const { table, welcome } = this.#wire
     if (welcome.limit === null || held === 0) return true
-    return held < welcome.limit && (isStuck || table.isAnyEmpty)
+    return held < welcome.limit && (isStuck || isAnyPlaceEmpty(table))
   }
 
   othersWait(inLine: number): boolean {

@@ -8,6 +8,7 @@ import { othersWait } from '../slots/fair-share.ts'
 import { FastLane } from '../slots/fast-lane.ts'
 import { fullQueue } from '../slots/full-queue.ts'
 import { slotFlag } from '../slots/layout.ts'
+import { isAnyPlaceUnheld, placesInUse } from '../slots/places.ts'
 import type { SlotTable } from '../slots/slot-table.ts'
 import { slotOfLease, wordOfLease } from '../slots/state.ts'
 import type { RemoteCaller } from '../transports/remote-caller.ts'
@@ -113,7 +114,7 @@ export class Lessee {
     }
     // The coordinator has looked at an ask that stood while nobody waited here, and won't by itself look again at what this
     // thread may not take: a connection that is idle but spent, or has to be seen, or that two threads leave to each other.
-    if (lease === 0 && isAsked && this.#waiters.size === 1 && this.#table.isAnyUnheld) {
+    if (lease === 0 && isAsked && this.#waiters.size === 1 && isAnyPlaceUnheld(this.#table)) {
       this.#caller.tell([kind.freed])
     }
     this.#askForMore()
@@ -235,7 +236,7 @@ export class Lessee {
     if (waiting <= 1 || !this.#lane.isOpen || this.#welcome.limit === null) return waiting
     // What is being opened for stands in no queue.
     const served = this.#table.sessions.served(this.#welcome.session)
-    return Math.min(waiting, served + Math.max(1, this.#welcome.limit - this.#table.inUse))
+    return Math.min(waiting, served + Math.max(1, this.#welcome.limit - placesInUse(this.#table)))
   }
 
   /** The caller has given up. If that makes an ask needless, it is withdrawn: it may hang in what nobody has patience for. */

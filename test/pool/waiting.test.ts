@@ -171,10 +171,13 @@ describe('those who wait', () => {
   })
 
   it('are not overtaken either when another thread has made a connection idle in the table, unseen (50)', async () => {
-    const { pool } = await fullPool()
+    const { pool, fairy } = await fullPool()
     const order: string[] = []
-    const waiting = pool.connect().then(() => order.push('waiter'))
     const table = SlotTable.attach(pool.slots.share())
+    pool.slots.sessions.open(1, 99)
+    await fairy.close()
+    table.step(0, table.word(0), 'leased', 1)
+    const waiting = pool.connect().then(() => order.push('waiter'))
     table.step(0, table.word(0), 'idle')
     const barging = pool.connect().then(() => order.push('barger'))
     await waiting

@@ -6,9 +6,10 @@ import { SlotTable } from '../../src/slots/slot-table.ts'
 /** A table whose counter `name` reads `start`, and the words behind it. */
 function tableAt(slots: number, name: 'clock' | 'returns', start: number): SlotTable {
   const table = SlotTable.create(slots)
-  const words = new Int32Array(table.share())
-  words[header[name]] = start
-  return table
+  const buffer = table.share()
+  new Int32Array(buffer)[header[name]] = start
+  // Of what it has said itself the coordinator's table believes nobody else.
+  return SlotTable.attach(buffer)
 }
 
 /** Counters near the ends of their range, where they wrap, and anywhere. */

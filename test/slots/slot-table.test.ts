@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { header, tableFlag } from '../../src/slots/layout.ts'
+import { outOf } from '../../src/slots/out.ts'
 import { SlotTable } from '../../src/slots/slot-table.ts'
 import { allowedSteps, maxSession, type SlotState, sessionOf, stateNumbers, stateOf } from '../../src/slots/state.ts'
 
@@ -101,7 +102,7 @@ describe.each([
         const held = Array.from({ length: slots }, (_, slot) => table.word(slot)).filter(word =>
           ['leased', 'opening', 'returning'].includes(stateOf(word)),
         )
-        expect(table.holders()).toEqual(held.map(sessionOf))
+        expect(outOf(table).map(({ session }) => session)).toEqual(held.map(sessionOf))
       }),
     )
   })

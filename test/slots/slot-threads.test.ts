@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { expect, it } from 'vitest'
+import { outOf } from '../../src/slots/out.ts'
 import { SlotTable } from '../../src/slots/slot-table.ts'
 import { type HammerOrders, tally, tallyWords } from '../workers/slot-hammer.ts'
 
@@ -27,5 +28,5 @@ it('four threads that claim and release on one table never hold a slot together,
   expect(counts[tally.failedReleases]).toBe(0)
   expect(counts[tally.doubleReleases]).toBe(0)
   expect(table.counts()).toMatchObject({ idle: slots, leased: 0 })
-  expect(table.holders()).toEqual([])
+  expect(outOf(table)).toEqual([])
 })

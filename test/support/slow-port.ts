@@ -51,6 +51,8 @@ export class SlowPort extends EventEmitter {
     setImmediate(() => other.emit('close'))
   }
 
+  /** For what comes along with messages: here nothing does. */
+  addEventListener(): void {}
   ref(): void {}
   unref(): void {}
 }

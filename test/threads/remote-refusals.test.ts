@@ -127,15 +127,8 @@ describe('what a worker may not call', () => {
     const refused = 'MethodNotAllowedError'
     expect(seen.answers).toEqual([
       ...Array(8).fill(refused),
-      ...[
-        'StaleLeaseError',
-        'StaleLeaseError',
-        'StaleLeaseError',
-        'StaleLeaseError',
-        'StaleLeaseError',
-        'StaleLeaseError',
-      ],
-      ...['TypeError', 2, 2, 2],
+      ...['StaleLeaseError', 'StaleLeaseError', 'ArgumentError', 'ArgumentError', 'StaleLeaseError', 'StaleLeaseError'],
+      ...['ArgumentError', 'ArgumentError', 'ArgumentError', 2],
     ])
     expect(seen).toMatchObject({ good: 2, honest: 1, isValid: true })
     await eventually(() => pool.status().checkedout).toBe(1)

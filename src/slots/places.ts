@@ -1,0 +1,25 @@
+import { slotFlag } from './layout.ts'
+import type { SlotTable } from './slot-table.ts'
+import { isTaken } from './state.ts'
+
+/** How many of a table's places are taken: neither free nor idle. */
+export function placesInUse(table: SlotTable): number {
+  let inUse = 0
+  for (let slot = 0, slots = table.capacity; slot < slots; slot++) if (isTaken(table.word(slot))) inUse++
+  return inUse
+}
+
+/** True when a connection could be opened. */
+export function isAnyPlaceEmpty(table: SlotTable): boolean {
+  for (let slot = 0, slots = table.capacity; slot < slots; slot++) if (table.state(slot) === 'empty') return true
+  return false
+}
+
+/** True when the coordinator could have a connection to give, though no thread can take one: it is not in anybody's hands. */
+export function isAnyPlaceUnheld(table: SlotTable): boolean {
+  for (let slot = 0, slots = table.capacity; slot < slots; slot++) {
+    const state = table.state(slot)
+    if (state === 'empty' || state === 'idle' || table.isMarked(slot, slotFlag.offered)) return true
+  }
+  return false
+}
