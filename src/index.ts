@@ -2,6 +2,7 @@ export {
   ArgumentError,
   AssertionError,
   CoordinatorLostError,
+  DeadlockError,
   DisconnectionError,
   InvalidatePoolError,
   InvalidRequestError,

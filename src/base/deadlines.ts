@@ -36,6 +36,8 @@ export class Deadlines {
   #count = 0
   #timer: NodeJS.Timeout | undefined
   #timerAt = Number.POSITIVE_INFINITY
+  /** How many want to know whether anything else keeps the process alive. */
+  #loose = 0
 
   /** Calls `expire` once, `ms` milliseconds from `now`, unless cancelled first. */
   arm(ms: number, expire: () => void, now: number = monotonicMs()): Deadline {
@@ -56,6 +58,16 @@ export class Deadlines {
     if (this.#count === 0) this.#timer?.unref()
   }
 
+  /** Until `tighten()`, no deadline keeps the process alive. */
+  loosen(): void {
+    this.#loose++
+    this.#timer?.unref()
+  }
+
+  tighten(): void {
+    if (--this.#loose === 0 && this.#count > 0) this.#timer?.ref()
+  }
+
   #queueOf(ms: number): Chain<Entry> {
     let queue = this.#queues.get(ms)
     if (queue === undefined) {
@@ -67,7 +79,7 @@ export class Deadlines {
 
   #schedule(at: number): void {
     if (this.#timer !== undefined && this.#timerAt <= at) {
-      this.#timer.ref()
+      if (this.#loose === 0) this.#timer.ref()
       return
     }
     clearTimeout(this.#timer)
@@ -75,6 +87,7 @@ export class Deadlines {
     // A loop that was blocked runs its timers before it reads its ports. The immediate lets the answers that already wait
     // there be read first, so that a stalled loop reports no timeout for what was served in time (node-postgres#2262).
     this.#timer = setTimeout(() => setImmediate(() => this.#expire()), Math.max(0, Math.ceil(at - monotonicMs())))
+    if (this.#loose > 0) this.#timer.unref()
   }
 
   #expire(): void {

@@ -111,6 +111,19 @@ export class CoordinatorLostError extends PoolError {
   }
 }
 
+/** Nobody can go on: whoever holds a connection waits for one more (`detectDeadlocks`). The youngest of them is told, and the others may go on. */
+export class DeadlockError extends PoolError {
+  /** All connections, with where they were checked out. */
+  declare readonly holders: readonly Holder[]
+  constructor(message: string, holders: readonly Holder[]) {
+    super(message)
+    this.holders = holders
+  }
+  override get code(): string {
+    return 'FAIRYPOOL_DEADLOCK'
+  }
+}
+
 /** A message about a lease that has ended; it has touched nobody else's. */
 export class StaleLeaseError extends PoolError {
   override get code(): string {
@@ -147,6 +160,7 @@ export const poolErrors: ReadonlyMap<string, { readonly prototype: PoolError }> 
     DisconnectionError,
     InvalidatePoolError,
     CoordinatorLostError,
+    DeadlockError,
     StaleLeaseError,
     NotClonableError,
     MethodNotAllowedError,

@@ -73,6 +73,10 @@ export class Session {
       closed,
     }
     this.#mailbox = new Mailbox<Reply, Request>(port, owner, 'immediate')
+    pool.custody.deadlocks?.join(borrower.session, {
+      watch: id => this.#mailbox.post([kind.watch, id]),
+      fail: (id, error) => this.#mailbox.post([kind.deadlock, id, toWireError(error)]),
+    })
     pool.custody.join(borrower.session, ms => this.#inquiry.ask(ms))
     closeStrayPorts(port, (stray, post) => this.#state === 'open' && isControlPort(stray, post))
     takeErrands(pool, borrower, errand => this.#mailbox.post([errand]))
@@ -99,6 +103,7 @@ export class Session {
     this.#controlPort?.close()
     this.#observers.close()
     this.#pool.transports.delete(this.#transport)
+    this.#pool.custody.deadlocks?.leave(this.borrower.session)
     this.#pool.custody.leave(this.borrower.session)
     this.#inquiry.end()
     this.#wishes.clear(new StaleLeaseError('The session has ended.'))
@@ -167,6 +172,8 @@ export class Session {
         return this.#pool.starvation?.collected(this.borrower.session, { reclaimed: request[1], pauseMs: request[2] })
       case kind.held:
         return this.#inquiry.answered(request[1])
+      case kind.stands:
+        return this.#pool.custody.deadlocks?.stands(this.borrower.session, request[1], request[2])
       case kind.control:
         return this.#control(request[1])
       default:

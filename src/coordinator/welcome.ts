@@ -6,13 +6,14 @@ import { kind, type Welcome } from '../protocol/messages.ts'
 /** What a thread is told as it attaches. `obstacle`: why it can't run the driver itself, if nobody can. */
 export function welcomeTo(pool: Pool<object>, session: number, obstacle: string | undefined): Welcome {
   const { settings, dialect, slots } = pool
-  const { useThreadlocal, traceCheckouts, timeoutMs, closeTimeoutMs, useLifo, recycleMs } = settings
+  const { useThreadlocal, traceCheckouts, detectDeadlocks, timeoutMs, closeTimeoutMs, useLifo, recycleMs } = settings
   const { resetOnReturn, prePing, pingIntervalMs } = settings
   return {
     session,
     buffer: slots.share(),
     useThreadlocal,
     traceCheckouts,
+    detectDeadlocks,
     timeoutMs,
     closeTimeoutMs,
     useLifo,

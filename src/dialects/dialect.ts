@@ -91,6 +91,8 @@ export interface Dialect<C extends object> {
   cancel?(connection: C): Promise<void>
   /** The text of what this call sends to the server, without any values; undefined: it is none. For `pool.holders()`. */
   textOf?(method: string | symbol, args: readonly unknown[]): string | undefined
+  /** Is a call under way, or does somebody want to hear of what the server says by itself? For `detectDeadlocks`. */
+  awaitsServer?(connection: C): boolean
   /** Does this error mean that the connection is gone? */
   isDisconnect?(error: unknown, connection: C | undefined): boolean
   /** Did this attempt to open fail because the database can't be reached, or takes no connections now? Then another may succeed later. */

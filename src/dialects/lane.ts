@@ -15,6 +15,8 @@ export interface Lane<C extends object = object> {
   readonly inTransaction: boolean
   /** True once the driver has found that the session is gone. */
   readonly isBroken: boolean
+  /** True while somebody wants to hear of what the server says by itself. */
+  readonly isListened: boolean
   /** Told once, when it has, and by what. */
   onBroken: ((error: Error) => void) | undefined
   /** This thread reads from now on. */

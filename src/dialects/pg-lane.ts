@@ -63,6 +63,10 @@ class PgLane implements Lane<Client> {
     return this.#isBroken
   }
 
+  get isListened(): boolean {
+    return this.connection.listenerCount('notification') > 0
+  }
+
   attend(): void {
     this.#socket.attend()
   }

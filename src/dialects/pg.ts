@@ -8,7 +8,7 @@ import { cancel } from './pg-cancel.ts'
 import { readPgCursor } from './pg-cursor.ts'
 import { isPgDisconnect, isPgUnreachable } from './pg-errors.ts'
 import { endSession, pgHandover } from './pg-handover.ts'
-import { inside } from './pg-inside.ts'
+import { inside, isDriverAtRest } from './pg-inside.ts'
 import { recordLogin } from './pg-login.ts'
 import { ping } from './pg-ping.ts'
 import { PgPipeline, type PipelinedClient } from './pg-pipeline.ts'
@@ -101,6 +101,7 @@ export function pg(config: ClientConfig | string = {}, options: PgOptions = {}):
     terminate: endSession,
     cancel: client => cancel(inside(client)),
     textOf: pgTextOf,
+    awaitsServer: client => !isDriverAtRest(client) || client.listenerCount('notification') > 0,
     isDisconnect: error => isPgDisconnect(error),
     isUnreachable: isPgUnreachable,
     // The server or the network has ended it; an idle one must not crash the process (node-postgres#2641).

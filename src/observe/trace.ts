@@ -19,16 +19,22 @@ export class CheckoutTrace {
 /** By the wall clock; a jump of that costs or saves a stack. */
 let sampledAt = 0
 
+/** What of a pool's settings says of which checkouts the place is remembered. */
+export interface Tracing {
+  readonly traceCheckouts: boolean
+  readonly detectDeadlocks: boolean
+}
+
 /**
- * Where a checkout is made, if that is to be remembered: where it was asked for, of each; else of those that are made while callers
+ * Where a checkout is made, if that is to be remembered: where it is asked for, of each; else of those that are made while callers
  * wait, for they may be what those wait for. Of these at most one in a millisecond of this thread, so that a busy pool pays 0.3 %.
  */
 export function traceOf(
   caller: (...args: never[]) => unknown,
-  isAskedFor: boolean,
+  { traceCheckouts, detectDeadlocks }: Tracing,
   waiters: number,
 ): CheckoutTrace | undefined {
-  if (isAskedFor) return new CheckoutTrace(caller)
+  if (traceCheckouts || detectDeadlocks) return new CheckoutTrace(caller, traceCheckouts)
   if (waiters === 0) return undefined
   const now = Date.now()
   if (now === sampledAt) return undefined

@@ -3,6 +3,7 @@ import { byAge, type Holder, shown } from '../base/holder.ts'
 import { type Out, outOf } from '../slots/out.ts'
 import { isLeased, leaseId } from '../slots/state.ts'
 import type { Checkout } from './checkout.ts'
+import type { DeadlockWatch } from './deadlock-watch.ts'
 import { LeaseWatch } from './lease-watch.ts'
 import type { Pool } from './pool.ts'
 
@@ -21,6 +22,8 @@ const patientMs = 50
  */
 export class Custody {
   readonly #pool: Pool<object>
+  /** With `detectDeadlocks`, where callers wait for places. */
+  deadlocks: DeadlockWatch | undefined
   #watch: LeaseWatch | undefined
   readonly #informants = new Map<number, Informant>()
 

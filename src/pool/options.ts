@@ -86,6 +86,12 @@ export interface PoolOptions<C extends object = object> extends QueueOptions {
    * `StaleLeaseError` from then on. Not in pools that lend one connection to several. Default null: off.
    */
   readonly maxLeaseMs?: number | null
+  /**
+   * When all connections are out, and every thread that holds one waits for one more and has nothing else to do, fail the youngest of
+   * those callers with `DeadlockError`: see `DeadlockWatch` for the rule. Remembers where each connection is checked out. `QueuePool`
+   * only. Default false.
+   */
+  readonly detectDeadlocks?: boolean
   /** What to do with a transaction left open. Default 'rollback'. true: rollback; false or null: none. */
   readonly resetOnReturn?: ResetMode | boolean | null
   /** One checkout per thread: nested `connect()` calls share it. Default false. */
@@ -131,6 +137,7 @@ export interface PoolSettings extends QueueSettings {
   readonly collectOnStarvation: boolean
   readonly leakDetectionMs: number | null
   readonly maxLeaseMs: number | null
+  readonly detectDeadlocks: boolean
   readonly resetOnReturn: ResetMode
   readonly useThreadlocal: boolean
   readonly traceCheckouts: boolean
@@ -174,6 +181,7 @@ const checks: Readonly<Record<keyof PoolOptions, Check>> = {
   collectOnStarvation: isBoolean,
   leakDetectionMs: orNull(isLimit),
   maxLeaseMs: orNull(isLimit),
+  detectDeadlocks: isBoolean,
   resetOnReturn: oneOf('rollback', 'commit', 'none', true, false, null),
   useThreadlocal: isBoolean,
   traceCheckouts: isBoolean,
@@ -229,6 +237,7 @@ export function settingsOf<C extends object>(options: PoolOptions<C>): PoolSetti
     collectOnStarvation: options.collectOnStarvation ?? false,
     leakDetectionMs: options.leakDetectionMs ?? null,
     maxLeaseMs: options.maxLeaseMs ?? null,
+    detectDeadlocks: options.detectDeadlocks ?? false,
     resetOnReturn: resetModes.get(resetOnReturn) ?? (resetOnReturn as ResetMode),
     useThreadlocal: options.useThreadlocal ?? false,
     traceCheckouts: options.traceCheckouts ?? false,

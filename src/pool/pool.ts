@@ -276,7 +276,7 @@ export abstract class Pool<C extends object> extends Suspendable<C> implements A
       {
         timeoutMs: options.timeoutMs === undefined ? this.settings.timeoutMs : options.timeoutMs,
         signal: options.signal,
-        trace: traceOf(caller, this.settings.traceCheckouts, this.slots.waiters),
+        trace: traceOf(caller, this.settings, this.slots.waiters),
         fairyOver: checkout => ConnectionFairy.over<C>(checkout, local),
         isCounted: true,
       },

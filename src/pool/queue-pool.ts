@@ -1,3 +1,4 @@
+import { monotonicMs } from '../base/clock.ts'
 import { TimeoutError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import { PoolStatus } from '../observe/status.ts'
@@ -5,7 +6,9 @@ import { fullQueue } from '../slots/full-queue.ts'
 import { slotFlag, tableFlag } from '../slots/layout.ts'
 import { isIdle, sessionOf, stateOf } from '../slots/state.ts'
 import type { Checkout } from './checkout.ts'
+import { DeadlockWatch } from './deadlock-watch.ts'
 import type { PoolOptions } from './options.ts'
+import { OwnGuard } from './own-guard.ts'
 import { Pool } from './pool.ts'
 import { queuePolicy } from './queue-options.ts'
 import type { ConnectionRecord } from './record.ts'
@@ -25,6 +28,7 @@ export class QueuePool<C extends object = object> extends Pool<C> {
     () => this.slots,
     isAnybody => {
       this.starvation?.watch(isAnybody)
+      this.custody.deadlocks?.watch(isAnybody)
       if (!isAnybody) this.prober.rest()
     },
   )
@@ -34,6 +38,7 @@ export class QueuePool<C extends object = object> extends Pool<C> {
     if (hasUpkeep(this.settings)) this.upkeep = new Upkeep<C>(this, () => this.#create(0))
     if (this.settings.minIdle > 0) this.upkeep?.wake()
     if (this.settings.collectOnStarvation) this.starvation = new Starvation(this as unknown as Pool<object>)
+    if (this.settings.detectDeadlocks) this.#detectDeadlocks()
   }
 
   override status(): PoolStatus {
@@ -128,6 +133,7 @@ export class QueuePool<C extends object = object> extends Pool<C> {
       const waiter: Waiter<C> = {
         session,
         leave: () => patience.leave(notNeeded),
+        caller: this.settings.detectDeadlocks ? { at: monotonicMs(), fail: error => patience.leave(error) } : undefined,
         grant: claimed => {
           // From here on the record is the request's: a deadline in the same tick must not leave without giving it back.
           patience.unwatch()
@@ -159,6 +165,12 @@ export class QueuePool<C extends object = object> extends Pool<C> {
   #next(): Waiter<C> | undefined {
     const next = this.#waiters.next()
     return this.isSuspended ? undefined : next
+  }
+
+  #detectDeadlocks(): void {
+    const watch = new DeadlockWatch(this as unknown as Pool<object>)
+    watch.join(0, new OwnGuard<C>(this, this.#waiters, watch))
+    this.custody.deadlocks = watch
   }
 
   #grant(waiter: Waiter<C>, record: ConnectionRecord<C>): void {

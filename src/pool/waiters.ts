@@ -7,6 +7,8 @@ export interface Waiter<C extends object> {
   readonly session: number
   /** Called once, synchronously, with a record claimed for this waiter. */
   readonly grant: (record: ConnectionRecord<C>) => void
+  /** Where deadlocks are looked for: when its caller came, monotonic milliseconds, and how he fails. It must delete itself then. */
+  readonly caller?: { readonly at: number; readonly fail: (error: Error) => void } | undefined
   /** Its thread has no caller for it any more. It must delete itself. */
   readonly leave: () => void
 }
@@ -75,6 +77,11 @@ export class Waiters<C extends object> {
       fewest = held
     }
     return next?.waiter
+  }
+
+  /** Of this thread's own callers, who came last. */
+  get youngestHere(): Waiter<C> | undefined {
+    return [...(this.#bySession.get(0)?.keys() ?? [])].at(-1)
   }
 
   /** Callers that wait, in all threads. Those for whom a connection is being opened do not; one that is opened for nobody spares none. */

@@ -24,6 +24,10 @@ export class Ledger {
     this.#onChange = onChange
   }
 
+  get isEmpty(): boolean {
+    return this.#entries.size === 0
+  }
+
   /** A number that no other request has. */
   nextId(): number {
     return ++this.#lastId

@@ -41,6 +41,9 @@ export const kind = {
   inquire: 28,
   held: 29,
   letGo: 30,
+  watch: 31,
+  stands: 32,
+  deadlock: 33,
 } as const
 
 /** How a worker can end a lease. */
@@ -118,6 +121,8 @@ export type Request =
   | readonly [kind: typeof kind.collected, reclaimed: number, pauseMs: number]
   /** This is what I hold, as you asked. */
   | readonly [kind: typeof kind.held, facts: readonly HeldFacts[]]
+  /** I am at a standstill, as you wanted to know under this number; my youngest caller has come then, monotonic milliseconds. */
+  | readonly [kind: typeof kind.stands, id: number, youngestAt: number]
   /** Here is a port for the control plane. */
   | readonly [kind: typeof kind.control, port: MessagePort]
 
@@ -133,6 +138,10 @@ export type Reply =
   | readonly [kind: typeof kind.inquire]
   /** Connections have been closed by themselves: let go what you have of those that are gone. */
   | readonly [kind: typeof kind.letGo]
+  /** All connections are out, and nothing moves: say so if your thread comes to a standstill. The number is that of the question. */
+  | readonly [kind: typeof kind.watch, id: number]
+  /** So do all that hold anything: your youngest caller fails, if you still stand as you said under this number. */
+  | readonly [kind: typeof kind.deadlock, id: number, error: WireError]
   /** The pool is shared no more. Close the port when you have read this. */
   | readonly [kind: typeof kind.bye]
   | readonly [kind: typeof kind.answer, id: number, value: unknown, buffers: readonly Uint8Array[] | undefined]
@@ -170,6 +179,7 @@ export interface Welcome {
   readonly buffer: SharedArrayBuffer
   readonly useThreadlocal: boolean
   readonly traceCheckouts: boolean
+  readonly detectDeadlocks: boolean
   readonly timeoutMs: number | null
   readonly useLifo: boolean
   readonly recycleMs: number

@@ -20,6 +20,10 @@ export interface CallerOwner {
   noticed(notice: PoolNotice): void
   /** This thread is to collect its garbage, and to say when it has. */
   collect(): void
+  /** This thread is to say when it comes to a standstill. */
+  watched(id: number): void
+  /** All stand still, and its youngest caller is to fail. */
+  deadlocked(id: number, error: unknown): void
   /** This thread is to say what it holds. */
   inquired(): void
   /** Connections are gone of which this thread may have something. */
@@ -64,6 +68,20 @@ export class RemoteCaller {
     const before = this.#reasons
     this.#reasons = on ? before | reasons[reason] : before & ~reasons[reason]
     if ((before === 0) !== (this.#reasons === 0)) this.#mailbox.keepAlive(on)
+  }
+
+  /** True when no answer is awaited. */
+  get isQuiet(): boolean {
+    return this.#ledger.isEmpty
+  }
+
+  /** Until `tighten()`, the port does not keep the thread alive. */
+  loosen(): void {
+    this.#mailbox.keepAlive(false)
+  }
+
+  tighten(): void {
+    this.#mailbox.keepAlive(this.#reasons !== 0)
   }
 
   /** Sends a request and settles with its answer. `pinned` is held until then, and `counter` counts it. */
@@ -120,6 +138,10 @@ export class RemoteCaller {
         return this.#owner.inquired()
       case kind.letGo:
         return this.#owner.letGo()
+      case kind.watch:
+        return this.#owner.watched(reply[1])
+      case kind.deadlock:
+        return this.#owner.deadlocked(reply[1], fromWireError(reply[2]))
       case kind.bye:
         this.#closed()
         return this.#mailbox.close()

@@ -60,6 +60,10 @@ export class Lanes {
     return this.#module.statement
   }
 
+  get isAnyListened(): boolean {
+    return this.#tracks.some(track => track?.lane && !(track.lane instanceof Promise) && track.lane.isListened)
+  }
+
   /** Lanes for this thread, or why there can be none. */
   static async load(table: SlotTable, caller: RemoteCaller, welcome: Welcome): Promise<Lanes | string> {
     const { handover } = welcome

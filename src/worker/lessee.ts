@@ -1,4 +1,5 @@
 import { Chain, Link } from '../base/chain.ts'
+import { monotonicMs } from '../base/clock.ts'
 import { within } from '../base/deadlines.ts'
 import { TimeoutError } from '../base/errors.ts'
 import type { Patience } from '../base/patience.ts'
@@ -20,16 +21,19 @@ export interface Waiter {
 }
 
 /** A caller in the queue, and how things stood when it came: the last ask that had been sent, and the last invalidation of the pool. */
-class Arrival extends Link {
+export class Arrival extends Link {
   readonly waiter: Waiter
   readonly lastAsk: number
   readonly invalidation: number
+  /** When it came, where deadlocks are looked for: monotonic milliseconds. */
+  readonly at: number
 
-  constructor(waiter: Waiter, lastAsk: number, invalidation: number) {
+  constructor(waiter: Waiter, lastAsk: number, invalidation: number, at: number) {
     super()
     this.waiter = waiter
     this.lastAsk = lastAsk
     this.invalidation = invalidation
+    this.at = at
   }
 }
 
@@ -82,6 +86,20 @@ export class Lessee {
     return this.#waiters.size
   }
 
+  /** Who came last. */
+  get youngest(): Arrival | undefined {
+    let youngest: Arrival | undefined
+    for (const arrival of this.#waiters) youngest = arrival
+    return youngest
+  }
+
+  /** This caller fails, and leaves the queue. */
+  fail(arrival: Arrival, error: unknown): void {
+    const ask = this.#askOf(arrival)
+    arrival.waiter.fail(error)
+    this.#leave(arrival, ask)
+  }
+
   /** So many more wait in this thread who do not stand in the queue. */
   alsoWait(count: number): void {
     this.#alsoWaiting = count
@@ -92,7 +110,8 @@ export class Lessee {
   wait(waiter: Waiter, patience: Patience, isBounded: 'unless too many do' | 'anyway' = 'anyway'): void {
     const { lost } = this.#caller
     if (lost) return waiter.fail(lost)
-    const arrival = new Arrival(waiter, this.#lastAsk, this.#table.invalidation)
+    const at = this.#welcome.detectDeadlocks ? monotonicMs() : 0
+    const arrival = new Arrival(waiter, this.#lastAsk, this.#table.invalidation, at)
     patience.watch(reason => {
       const ask = this.#askOf(arrival)
       // Before the ask is withdrawn: the coordinator knows how far it has come with it.

@@ -261,6 +261,6 @@ export class PoolClient<C extends object = object> extends RemoteControls {
   }
 
   #trace(caller: (...args: never[]) => unknown): CheckoutTrace | undefined {
-    return traceOf(caller, this.wire.welcome.traceCheckouts, this.wire.table.waiters)
+    return traceOf(caller, this.wire.welcome, this.wire.table.waiters)
   }
 }

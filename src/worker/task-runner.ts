@@ -2,6 +2,7 @@ import { pathToFileURL } from 'node:url'
 import { InvalidRequestError } from '../base/errors.ts'
 import { warnOnce } from '../observe/warnings.ts'
 import type { TaskEnvelope } from '../protocol/task-envelope.ts'
+import { findTaskPorts } from './task-ports.ts'
 import { runScoped, type TaskScope } from './task-scope.ts'
 
 type Task = (task: unknown) => unknown
@@ -10,6 +11,7 @@ const tasks = new Map<string, Promise<Task>>()
 
 /** Runs a task's function inside a scope; what it has left open goes back, whether it returned or threw. */
 export async function runTask({ filename, name, overlap, task }: TaskEnvelope): Promise<unknown> {
+  findTaskPorts()
   const run = await load(filename, name)
   return runScoped(
     filename,

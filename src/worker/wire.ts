@@ -6,6 +6,7 @@ import { type Control, ControlClient } from '../protocol/control.ts'
 import { kind, type Welcome } from '../protocol/messages.ts'
 import type { SlotTable } from '../slots/slot-table.ts'
 import { RemoteCaller } from '../transports/remote-caller.ts'
+import { DeadlockGuard } from './deadlock-guard.ts'
 import { DirectStatements } from './direct-statements.ts'
 import { heldThrough } from './held.ts'
 import { Lanes } from './lanes.ts'
@@ -26,6 +27,7 @@ export class Wire {
   statements: DirectStatements | undefined
   /** How many fairies over this pool's leases this thread has forgotten so far: each lease that ends by that says so. */
   forgotten = 0
+  readonly #guard: DeadlockGuard = new DeadlockGuard(this)
   #control: ControlClient | undefined
 
   constructor(port: MessagePort, table: SlotTable, welcome: Welcome, onLost: () => void) {
@@ -37,6 +39,8 @@ export class Wire {
       dismissed: ask => this.lessee.dismissed(ask),
       noticed: notice => this.listeners.tell(notice),
       collect: () => void this.#collect(),
+      watched: id => this.#guard.watch(id),
+      deadlocked: (id, error) => this.#guard.fail(id, error),
       inquired: () => this.caller.tell([kind.held, heldThrough(this)]),
       letGo: () => this.lanes?.sweep(),
       stayed: (lease, target, parent) => RemoteHandle.over(this, lease, target, parent),

@@ -104,6 +104,7 @@ describe("a pool's options", () => {
       maxWaiters: null,
       leakDetectionMs: null,
       maxLeaseMs: null,
+      detectDeadlocks: false,
       resetOnReturn: 'rollback',
       useThreadlocal: false,
       traceCheckouts: false,
