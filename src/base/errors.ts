@@ -29,7 +29,7 @@ export class InvalidRequestError extends PoolError {
 }
 
 /** What was going on when a deadline passed. */
-export type TimeoutPhase = 'wait' | 'connect' | 'ping' | 'checkout' | 'query' | 'reset' | 'close' | 'attach'
+export type TimeoutPhase = 'wait' | 'connect' | 'ping' | 'checkout' | 'query' | 'reset' | 'close' | 'dispose' | 'attach'
 
 /** How full the pool was when a deadline passed; counts of records. */
 export interface TimeoutFacts {

@@ -33,7 +33,7 @@ export function controlFor(
     },
     listen: event => observers.listen(eventOf(event)),
     unlisten: event => observers.unlisten(eventOf(event)),
-    dispose: () => pool.dispose(),
+    dispose: options => pool.dispose(options),
     suspend: () => pool.suspend(),
     resume: () => pool.resume(),
     invalidate: generation => pool.condemn(generationOf(generation)),

@@ -2,6 +2,7 @@ import { AssertionError } from '../base/errors.ts'
 import { PoolStatus } from '../observe/status.ts'
 import { CheckoutTrace } from '../observe/trace.ts'
 import { slotFlag } from '../slots/layout.ts'
+import { checkDisposeOptions, type DisposeOptions, drain } from './draining.ts'
 import type { PoolOptions } from './options.ts'
 import { Pool } from './pool.ts'
 import type { ConnectionRecord } from './record.ts'
@@ -30,13 +31,16 @@ export class AssertionPool<C extends object = object> extends Pool<C> {
   }
 
   /** Closes the connection; one that is out, when it comes home. */
-  override async dispose(): Promise<void> {
-    for (const record of this.records) {
+  override async dispose(options: DisposeOptions = {}): Promise<void> {
+    checkDisposeOptions(options)
+    const records = [...this.records]
+    for (const record of records) {
       this.slots.mark(record.slot, slotFlag.retiring)
       if (record.state === 'empty') record.become('opening')
       else if (!record.reserve()) continue
       await this.retire(record)
     }
+    await drain(this, records, options)
   }
 
   protected override doGet({ borrower, trace }: CheckoutRequest<C>): ConnectionRecord<C> {

@@ -2,6 +2,7 @@ import { within } from '../base/deadlines.ts'
 import { asError, TimeoutError } from '../base/errors.ts'
 import { isThenable } from '../base/maybe-async.ts'
 import type { Pool } from './pool.ts'
+import type { ConnectionRecord } from './record.ts'
 
 /** Closes a driver's connection within `closeTimeoutMs`; failures are logged. */
 export async function closeQuietly<C extends object>(
@@ -29,4 +30,19 @@ export async function closeQuietly<C extends object>(
       // It has been told twice to go; its place must not be lost for that.
     }
   }
+}
+
+/** The close event. A listener that fails, or takes longer than the driver may, is logged and stops nothing. */
+export async function announceClose<C extends object>(
+  pool: Pool<C>,
+  connection: C,
+  record: ConnectionRecord<C>,
+): Promise<void> {
+  if (!pool.events.has('close')) return
+  const timeoutMs = pool.settings.closeTimeoutMs
+  const late = (): Error =>
+    new TimeoutError(`The close listeners did not settle within ${timeoutMs} ms.`, { phase: 'close', timeoutMs })
+  await within(pool.events.emit('close', connection, record), timeoutMs, late).catch(error => {
+    pool.log.error('a close listener failed.', asError(error))
+  })
 }

@@ -1,5 +1,6 @@
 import { InvalidRequestError } from '../base/errors.ts'
 import { PoolStatus } from '../observe/status.ts'
+import { checkDisposeOptions, type DisposeOptions, drain } from './draining.ts'
 import type { PoolOptions } from './options.ts'
 import { Pool } from './pool.ts'
 import type { ConnectionRecord } from './record.ts'
@@ -20,8 +21,11 @@ export class NullPool<C extends object = object> extends Pool<C> {
     )
   }
 
-  /** There is nothing to close. */
-  override async dispose(): Promise<void> {}
+  /** There is nothing to close; but there may be something to wait for. */
+  override async dispose(options: DisposeOptions = {}): Promise<void> {
+    checkDisposeOptions(options)
+    await drain(this, [...this.records], options)
+  }
 
   protected override doGet({ borrower }: CheckoutRequest<C>): ConnectionRecord<C> {
     const record = this.records.create(borrower.session)

@@ -15,6 +15,7 @@ import { slotFlag } from '../slots/layout.ts'
 import { SlotTable } from '../slots/slot-table.ts'
 import { Checkout } from './checkout.ts'
 import { Custody } from './custody.ts'
+import type { DisposeOptions } from './draining.ts'
 import { PoolEvents, type PoolListeners } from './events.ts'
 import { restOrLose } from './handing-over.ts'
 import { Lanes } from './lanes.ts'
@@ -107,8 +108,12 @@ export abstract class Pool<C extends object> extends Suspendable<C> implements A
     return this.custody.ask()
   }
 
-  /** Closes what the pool keeps. The pool stays usable, and opens anew (behaviours 245-247, 254). */
-  abstract dispose(): Promise<void>
+  /**
+   * Closes what the pool keeps, and what is out as it comes home; the options say whether to wait for that. The pool stays usable,
+   * and opens anew (behaviours 245-247, 254).
+   * @throws {TimeoutError} it has waited in vain: its `holders` say for whom.
+   */
+  abstract dispose(options?: DisposeOptions): Promise<void>
 
   /** @internal May attached threads lend idle connections to themselves? Then idle slots are anybody's, in the order of their return. */
   override get lendsByItself(): boolean {

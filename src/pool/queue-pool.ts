@@ -7,6 +7,7 @@ import { slotFlag, tableFlag } from '../slots/layout.ts'
 import { isIdle, sessionOf, stateOf } from '../slots/state.ts'
 import type { Checkout } from './checkout.ts'
 import { DeadlockWatch } from './deadlock-watch.ts'
+import { checkDisposeOptions, type DisposeOptions, drain } from './draining.ts'
 import type { PoolOptions } from './options.ts'
 import { OwnGuard } from './own-guard.ts'
 import { Pool } from './pool.ts'
@@ -58,11 +59,13 @@ export class QueuePool<C extends object = object> extends Pool<C> {
     return new PoolStatus(counts, undefined, this.transports)
   }
 
-  override async dispose(): Promise<void> {
+  override async dispose(options: DisposeOptions = {}): Promise<void> {
+    checkDisposeOptions(options)
     this.upkeep?.sleep()
+    const records = [...this.records]
     // Marked first, then closed: a thread that returns one by itself does it the other way round.
-    for (const { slot } of this.records) this.slots.mark(slot, slotFlag.retiring)
-    await Promise.all(this.#closeRetiring())
+    for (const { slot } of records) this.slots.mark(slot, slotFlag.retiring)
+    await Promise.all([...this.#closeRetiring(), drain(this, records, options)])
     this.log.info(() => `Pool disposed. ${this.status()}`)
   }
 

@@ -1,11 +1,11 @@
 import { monotonicMs } from '../base/clock.ts'
-import { asError, bug, InvalidRequestError } from '../base/errors.ts'
+import { bug, InvalidRequestError } from '../base/errors.ts'
 import { warn } from '../observe/warnings.ts'
 import { slotFlag } from '../slots/layout.ts'
 import { isIdle, isLeased, type SlotState, sessionOf, stateOf } from '../slots/state.ts'
 import type { Attendance } from './attendance.ts'
 import type { Checkout } from './checkout.ts'
-import { closeQuietly } from './closing.ts'
+import { announceClose, closeQuietly } from './closing.ts'
 import { getConnection } from './connecting.ts'
 import type { FinalizeCallback } from './finalize-callback.ts'
 import { emitInvalidate, invalidateSoftly } from './invalidating.ts'
@@ -219,9 +219,7 @@ export class ConnectionRecord<C extends object> {
     if (connection === undefined) return
     // A goodbye is a conversation. An abrupt end may find another thread's answer half read, which nobody could make sense of.
     if (manner === 'polite') this.attendance?.begin()
-    await this.#pool.events.emit('close', connection, this).catch(error => {
-      this.#pool.log.error('a close listener failed.', asError(error))
-    })
+    await announceClose(this.#pool, connection, this)
     // Dropped before the driver is asked: whatever it does, nobody will use this connection again.
     this.connection = undefined
     this.attendance = undefined

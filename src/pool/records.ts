@@ -11,6 +11,8 @@ export class Records<C extends object> implements Iterable<ConnectionRecord<C>> 
   readonly #pool: Pool<C>
   /** A hole is a slot that no record uses. */
   readonly #bySlot: (ConnectionRecord<C> | 'seat' | undefined)[] = []
+  /** Who waits for records to be dropped: which are left. */
+  readonly #watches = new Map<Set<ConnectionRecord<C>>, () => void>()
   #size = 0
 
   constructor(pool: Pool<C>) {
@@ -54,6 +56,17 @@ export class Records<C extends object> implements Iterable<ConnectionRecord<C>> 
     record.become('empty')
     this.#bySlot[record.slot] = undefined
     this.#size--
+    for (const [left, done] of this.#watches) {
+      if (!left.delete(record) || left.size > 0) continue
+      this.#watches.delete(left)
+      done()
+    }
+  }
+
+  /** Settles when none of these is here any more. */
+  async dropped(records: readonly ConnectionRecord<C>[]): Promise<void> {
+    const left = new Set(records.filter(record => this.at(record.slot) === record))
+    if (left.size > 0) await new Promise<void>(resolve => this.#watches.set(left, resolve))
   }
 
   /** A slot for one loan of a record that many share (see `SharedRecordPool`). */

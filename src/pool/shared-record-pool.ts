@@ -2,6 +2,7 @@ import { InvalidRequestError } from '../base/errors.ts'
 import type { MaybePromise } from '../base/maybe-async.ts'
 import { slotFlag } from '../slots/layout.ts'
 import type { Checkout } from './checkout.ts'
+import { checkDisposeOptions, type DisposeOptions, drain } from './draining.ts'
 import { Pool } from './pool.ts'
 import type { ConnectionRecord } from './record.ts'
 import type { CheckoutRequest } from './request.ts'
@@ -60,9 +61,18 @@ export abstract class SharedRecordPool<C extends object> extends Pool<C> {
     return record.state === 'leased' || record.state === 'empty'
   }
 
-  /** Closes the connections, whoever uses them; one that is being opened, when it has come home (behaviours 76, 87). */
-  override async dispose(): Promise<void> {
-    await Promise.all(this.listed.map(record => this.forget(record)))
+  /**
+   * Closes the connections, whoever uses them; one that is being opened, when it has come home (behaviours 76, 87). So there is nothing
+   * to be taken away later, by `force`; but the options say whether to wait for what is being opened.
+   */
+  override async dispose(options: DisposeOptions = {}): Promise<void> {
+    checkDisposeOptions(options)
+    await this.forgetAll(this.listed, options)
+  }
+
+  protected async forgetAll(records: readonly ConnectionRecord<C>[], options: DisposeOptions): Promise<void> {
+    await Promise.all(records.map(record => this.forget(record)))
+    await drain(this, records, options)
   }
 
   override seat(record: ConnectionRecord<C>, checkout: Checkout<C>): number {

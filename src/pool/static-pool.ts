@@ -1,4 +1,5 @@
 import { PoolStatus } from '../observe/status.ts'
+import { checkDisposeOptions, type DisposeOptions } from './draining.ts'
 import type { PoolOptions } from './options.ts'
 import { SharedRecordPool } from './shared-record-pool.ts'
 
@@ -19,8 +20,12 @@ export class StaticPool<C extends object = object> extends SharedRecordPool<C> {
   }
 
   /** Closes the connection and forgets its record; one that is empty already is kept (behaviour 77). */
-  override async dispose(): Promise<void> {
-    await Promise.all(this.listed.filter(({ state }) => state !== 'empty').map(record => this.forget(record)))
+  override async dispose(options: DisposeOptions = {}): Promise<void> {
+    checkDisposeOptions(options)
+    await this.forgetAll(
+      this.listed.filter(({ state }) => state !== 'empty'),
+      options,
+    )
   }
 
   protected override keyOf(): number {

@@ -28,7 +28,7 @@ export interface Control {
     readonly transports: readonly TransportInUse[]
   }
   holders(): Promise<Holder[]>
-  dispose(): Promise<void>
+  dispose(options?: object): Promise<void>
   suspend(): void
   resume(): void
   invalidate(generation: number | undefined): void

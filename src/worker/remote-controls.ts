@@ -4,6 +4,14 @@ import { PoolStatus } from '../observe/status.ts'
 import type { PoolEventListener } from './listeners.ts'
 import type { Wire } from './wire.ts'
 
+/** Options of `dispose()`. With none of them it does not wait for what is out. */
+export interface DisposeOptions {
+  /** Wait so long for what is out to come home and be closed; null: for ever. Default, with `force`: 0. */
+  readonly timeoutMs?: number | null
+  /** Take away what is not home by then: what runs on it is cancelled, and it is closed. Default false: fail, and say who has it. */
+  readonly force?: boolean
+}
+
 /** What of a pool that another thread owns is for all its users: how it stands, what it is told to do, what is heard of it. */
 export abstract class RemoteControls {
   protected readonly wire: Wire
@@ -23,9 +31,12 @@ export abstract class RemoteControls {
     return this.wire.control('holders')
   }
 
-  /** Closes what is idle, and what is out when it comes home. The pool stays usable (behaviours 245-247). */
-  dispose(): Promise<void> {
-    return this.wire.control('dispose')
+  /**
+   * Closes what is idle, and what is out as it comes home; the options say whether to wait for that. The pool stays usable
+   * (behaviours 245-247). @throws {TimeoutError} it has waited in vain: its `holders` say for whom.
+   */
+  dispose(options?: DisposeOptions): Promise<void> {
+    return this.wire.control('dispose', options)
   }
 
   /** From the answer on whoever wants a connection waits for `resume()`, in every thread; deadlines run on. What is out stays out. */
