@@ -19,6 +19,8 @@ const longestWord = 1000
 const isNumber: Test = value => Number.isSafeInteger(value) && (value as number) >= 0
 const isId: Test = value => isNumber(value) && value !== 0
 const isAmount: Test = value => typeof value === 'number' && value >= 0 && value < 2 ** 31
+/** Of the monotonic clock, which counts from the machine's start: there is no most. */
+const isTime: Test = value => Number.isFinite(value) && (value as number) >= 0
 const isFlag: Test = value => typeof value === 'boolean'
 const isText: Test = value => typeof value === 'string'
 const isWord: Test = value => typeof value === 'string' && value.length <= longestWord
@@ -82,6 +84,7 @@ const shapes: Readonly<Record<Request[0], readonly Test[]>> = {
   [kind.failed]: [isNumber, isError],
   [kind.collected]: [isAmount, isAmount],
   [kind.held]: [value => isList(value) && (value as unknown[]).every(isHeld)],
+  [kind.stands]: [isId, isTime],
   [kind.control]: [value => value instanceof MessagePort],
 }
 
