@@ -1,9 +1,9 @@
 import { InvalidRequestError, StaleLeaseError, TimeoutError } from '../../src/base/errors.ts'
-import { isPgDisconnect } from '../../src/dialects/pg-errors.ts'
+import { isPgDisconnect, isPgUnreachable } from '../../src/dialects/pg-errors.ts'
 
 /**
  * Why a call may fail that asked for nothing wrong. `waited`: no connection in time. `late`: the caller's own deadline for a
- * statement. `left`: the caller's own signal. `lost`: the session or its connection is gone. `closed`: the caller's fairy is.
+ * statement. `left`: the caller's own signal. `lost`: the session or its connection is gone, or the server is. `closed`: the caller's fairy is.
  * `cancelled`: the server has broken it off, or a call did not end within `closeTimeoutMs`.
  */
 export const excuses = ['waited', 'late', 'left', 'lost', 'closed', 'cancelled'] as const
@@ -30,5 +30,5 @@ export function excuseOf(error: unknown, id: number): Excuse | undefined {
   if (error instanceof StaleLeaseError) return 'lost'
   if (error instanceof InvalidRequestError) return closedWords.test(error.message) ? 'closed' : undefined
   if ((error as { code?: unknown } | undefined)?.code === '57014') return 'cancelled'
-  return isPgDisconnect(error) ? 'lost' : undefined
+  return isPgDisconnect(error) || isPgUnreachable(error) ? 'lost' : undefined
 }

@@ -48,7 +48,9 @@ it.each(transports)(
     const alarm = new Alarm(what, () => pool.status())
     const crew = new Crew({ seed, tasks: 4, tally, alarm })
     const mine = new Player({ pool, number: 0, seed, tally, tasks: 2, onFault: alarm.ring })
-    const trouble = new Trouble({ pool, crew, alarm, view: own.view, tally, random: new Random(seed) })
+    const lasting = (share: number): number => (share * seconds * 1000) / transports.length
+    const restartMs = Math.min(60_000, lasting(0.4))
+    const trouble = new Trouble({ pool, crew, alarm, own, tally, random: new Random(seed), restartMs })
     onTestFinished(async () => {
       await trouble.end()
       await crew.end()
@@ -65,7 +67,6 @@ it.each(transports)(
       await inspect(pool, own.view)
       return sample(heaps, earlier)
     }
-    const lasting = (share: number): number => (share * seconds * 1000) / transports.length
     const first = await alarm.watch(stretch(lasting(warmUp)))
     let last = first
     for (let part = 1; part <= parts; part++) last = await alarm.watch(stretch(lasting((1 - warmUp) / parts), first))

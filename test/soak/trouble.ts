@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Client } from 'pg'
+import { monotonicMs } from '../../src/base/clock.ts'
 import type { QueuePool } from '../../src/pool/queue-pool.ts'
-import type { ServerView } from '../support/server-view.ts'
+import type { OwnServer } from '../support/own-server.ts'
 import type { Alarm } from './alarm.ts'
 import type { Crew } from './crew.ts'
 import { deaths } from './hand.ts'
@@ -12,15 +13,20 @@ interface TroubleOptions {
   readonly pool: QueuePool<Client>
   readonly crew: Crew
   readonly alarm: Alarm
-  readonly view: ServerView
+  readonly own: OwnServer
   readonly tally: Tally
   readonly random: Random
+  /** From one restart of the server to the next, in milliseconds. */
+  readonly restartMs: number
 }
 
 /** The longest time without trouble. */
 const calmMs = 400
 
-/** What befalls those who work: deaths of threads, ends of sessions, invalidations. It looks around meanwhile. */
+/** An outage excuses what fails in it: that is said again so often, in milliseconds. */
+const outageMs = 500
+
+/** What befalls those who work: deaths of threads, ends of sessions, invalidations, restarts of the server. It looks around meanwhile. */
 export class Trouble {
   readonly #options: TroubleOptions
   readonly #kinds
@@ -28,6 +34,8 @@ export class Trouble {
   #over: Promise<void> = Promise.resolve()
   #invalidations = 0
   #strikes = 0
+  #restarts = 0
+  #restartAt = 0
   /** The most that were ever seen. */
   readonly #peaks = { waiting: 0, sessions: 0, heapMiB: 0 }
 
@@ -58,27 +66,45 @@ export class Trouble {
   toString(): string {
     const { waiting, sessions, heapMiB } = this.#peaks
     const peaks = `at most ${waiting} waiting, ${sessions} sessions and ${heapMiB} MiB of heap seen`
-    return `${this.#strikes} sessions ended, ${this.#invalidations} invalidations, ${peaks}`
+    return `${this.#strikes} sessions ended, ${this.#restarts} restarts, ${this.#invalidations} invalidations, ${peaks}`
   }
 
   async #go(signal: AbortSignal): Promise<void> {
-    const { random } = this.#options
+    const { random, restartMs } = this.#options
+    this.#restartAt ||= monotonicMs() + restartMs
     while (!signal.aborted) {
       await delay(random.below(calmMs), undefined, { signal }).catch(() => {})
       if (signal.aborted) return
-      await random.weighted(this.#kinds).make()
+      if (monotonicMs() >= this.#restartAt) await this.#restart()
+      else await random.weighted(this.#kinds).make()
       await this.#look()
     }
   }
 
   async #strike(): Promise<void> {
-    const { view, tally, random } = this.#options
-    const pids = await view.pids()
+    const { own, tally, random } = this.#options
+    const pids = await own.view.pids()
     if (pids.length === 0) return
     this.#strikes++
     tally.strike()
-    await view.terminate(random.pick(pids))
+    await own.view.terminate(random.pick(pids))
     tally.strike()
+  }
+
+  /** Everybody's connection is gone, and for a while there is none to be had. */
+  async #restart(): Promise<void> {
+    const { own, tally, restartMs } = this.#options
+    this.#restarts++
+    tally.strike()
+    const striking = setInterval(() => tally.strike(), outageMs)
+    try {
+      await own.server.stop()
+      await own.restart()
+    } finally {
+      clearInterval(striking)
+      tally.strike()
+      this.#restartAt = monotonicMs() + restartMs
+    }
   }
 
   async #invalidate(pool: QueuePool<Client>): Promise<void> {
@@ -87,10 +113,10 @@ export class Trouble {
   }
 
   async #look(): Promise<void> {
-    const { pool, view } = this.#options
+    const { pool, own } = this.#options
     const seen = {
       waiting: pool.status().waiting,
-      sessions: (await view.pids()).length,
+      sessions: (await own.view.pids()).length,
       heapMiB: Math.round(process.memoryUsage().heapUsed / 2 ** 20),
     }
     for (const name of ['waiting', 'sessions', 'heapMiB'] as const) {
