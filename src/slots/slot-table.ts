@@ -237,12 +237,12 @@ export class SlotTable {
 
   /** See `header.queued`. */
   get queued(): number {
-    return Atomics.load(this.#words, header.queued)
+    return Atomics.load(this.#truth, header.queued)
   }
 
   /** Coordinator only. */
   set queued(count: number) {
-    Atomics.store(this.#words, header.queued, count)
+    this.#say(header.queued, count)
   }
 
   /** The table's flags, all at one moment. */

@@ -3,7 +3,7 @@ import type { Pool } from '../../src/pool/pool.ts'
 import type { ConnectionRecord } from '../../src/pool/record.ts'
 import { isHome, Records } from '../../src/pool/records.ts'
 import { type Waiter, Waiters } from '../../src/pool/waiters.ts'
-import { slotFlag } from '../../src/slots/layout.ts'
+import { slotFlag, tableFlag } from '../../src/slots/layout.ts'
 import { SlotTable } from '../../src/slots/slot-table.ts'
 import { isIdle, sessionOf, slotOfLease, stateOf, wordOfLease } from '../../src/slots/state.ts'
 import { Loan } from './loan.ts'
@@ -32,6 +32,7 @@ export class Coordinator {
       sharersOf: () => undefined,
       settings: { recycleMs: -1 },
       needsReset: () => false,
+      custody: { begin: () => {} },
     }
     this.records = new Records(pool as unknown as Pool<object>)
     for (let slot = 0; slot < connected; slot++) this.records.create(0)!.connection = {}
@@ -63,12 +64,13 @@ export class Coordinator {
     if (name === 'closed') this.#closed(record!)
     if (name === 'shut') this.#discard(record!)
     if (name === 'pinged') this.#pinged(record!)
+    if (name === 'resumed') this.resume()
   }
 
   /** See `Session.#handle`, `Session.#ask` and `QueuePool.doGet`. */
   ask(session: number, id: number): void {
     if (this.slots.sessions.waiting(session) === 0) return this.scope.send(session, ['dismissed', id])
-    const record = this.waiters.next() === undefined ? this.take(session) : undefined
+    const record = this.waiters.next() === undefined && !this.#isSuspended ? this.take(session) : undefined
     if (record !== undefined) return this.#lend(record, session, id)
     const waiter: Waiter<object> = {
       session,
@@ -89,11 +91,32 @@ export class Coordinator {
   }
 
   serveWaiters(): void {
-    for (let waiter = this.waiters.next(); waiter; waiter = this.waiters.next()) {
+    for (let waiter = this.#next(); waiter; waiter = this.#next()) {
       const record = this.take(waiter.session)
       if (record === undefined) return this.#takeBackOffers()
       this.#grant(waiter, record)
     }
+  }
+
+  /** Whose turn it is, if it is anybody's. */
+  #next(): Waiter<object> | undefined {
+    const next = this.waiters.next()
+    return this.#isSuspended ? undefined : next
+  }
+
+  get #isSuspended(): boolean {
+    return this.slots.has(tableFlag.suspended)
+  }
+
+  /** See `Suspendable`: for a while, in which anything may happen. */
+  suspend(): void {
+    this.slots.set(tableFlag.suspended, true)
+    this.scope.send(0, ['resumed'])
+  }
+
+  resume(): void {
+    this.slots.set(tableFlag.suspended, false)
+    this.serveWaiters()
   }
 
   tidy(): void {
@@ -180,7 +203,7 @@ export class Coordinator {
   /** See `QueuePool.doReturnConnection`. */
   comeHome(record: ConnectionRecord<object>): void {
     if (record.isRetiring) return this.#retire(record)
-    const waiter = this.waiters.next()
+    const waiter = this.#next()
     if (waiter === undefined) return this.#keep(record)
     if (record.state === 'closing') record.reopen(waiter.session)
     else record.become(record.connection ? 'leased' : 'opening', waiter.session)

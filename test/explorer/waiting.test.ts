@@ -15,6 +15,7 @@ const troubles = [
   ['one is closed where it stands', coordinator(1, made => close(made, 0))],
   ['one is reserved for a ping', coordinator(1, made => ping(made, 0))],
   ['one reaches its lifetime', coordinator(1, made => expire(made, 0))],
+  ['the pool is suspended for a while', coordinator(1, made => made.suspend())],
   ['the pool is disposed of', coordinator(1, made => dispose(made))],
   ['the first thread is told to leave', coordinator(1, made => made.dismiss(1))],
 ] as const
