@@ -3,11 +3,12 @@ import type { Pool } from '../../src/pool/pool.ts'
 import type { ConnectionRecord } from '../../src/pool/record.ts'
 import { isHome, Records } from '../../src/pool/records.ts'
 import { type Waiter, Waiters } from '../../src/pool/waiters.ts'
-import { slotFlag, tableFlag } from '../../src/slots/layout.ts'
+import { slotFlag } from '../../src/slots/layout.ts'
 import { SlotTable } from '../../src/slots/slot-table.ts'
 import { isIdle, sessionOf, slotOfLease, stateOf, wordOfLease } from '../../src/slots/state.ts'
 import { Loan } from './loan.ts'
 import type { Program, Scope } from './replay.ts'
+import { isSuspended, pinged, resume } from './upkeep.ts'
 
 /**
  * The coordinator without promises: the pool's own records, waiters and tenures, and between them what `QueuePool`, `Session` and
@@ -63,14 +64,14 @@ export class Coordinator {
     if (name === 'opened') this.#opened(record!, session, id)
     if (name === 'closed') this.#closed(record!)
     if (name === 'shut') this.#discard(record!)
-    if (name === 'pinged') this.#pinged(record!)
-    if (name === 'resumed') this.resume()
+    if (name === 'pinged') pinged(this, record!)
+    if (name === 'resumed') resume(this)
   }
 
   /** See `Session.#handle`, `Session.#ask` and `QueuePool.doGet`. */
   ask(session: number, id: number): void {
     if (this.slots.sessions.waiting(session) === 0) return this.scope.send(session, ['dismissed', id])
-    const record = this.waiters.next() === undefined && !this.#isSuspended ? this.take(session) : undefined
+    const record = this.waiters.next() === undefined && !isSuspended(this) ? this.take(session) : undefined
     if (record !== undefined) return this.#lend(record, session, id)
     const waiter: Waiter<object> = {
       session,
@@ -101,22 +102,7 @@ export class Coordinator {
   /** Whose turn it is, if it is anybody's. */
   #next(): Waiter<object> | undefined {
     const next = this.waiters.next()
-    return this.#isSuspended ? undefined : next
-  }
-
-  get #isSuspended(): boolean {
-    return this.slots.has(tableFlag.suspended)
-  }
-
-  /** See `Suspendable`: for a while, in which anything may happen. */
-  suspend(): void {
-    this.slots.set(tableFlag.suspended, true)
-    this.scope.send(0, ['resumed'])
-  }
-
-  resume(): void {
-    this.slots.set(tableFlag.suspended, false)
-    this.serveWaiters()
+    return isSuspended(this) ? undefined : next
   }
 
   tidy(): void {
@@ -172,12 +158,6 @@ export class Coordinator {
     record.current = undefined
     record.connection = undefined
     this.scope.send(0, ['closed', record.slot])
-  }
-
-  /** See `Upkeep`. */
-  #pinged(record: ConnectionRecord<object>): void {
-    record.become('idle')
-    this.tidy()
   }
 
   #closed(record: ConnectionRecord<object>): void {

@@ -1,4 +1,5 @@
-import { slotFlag } from '../../src/slots/layout.ts'
+import type { ConnectionRecord } from '../../src/pool/record.ts'
+import { slotFlag, tableFlag } from '../../src/slots/layout.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { Loan } from './loan.ts'
 
@@ -45,4 +46,22 @@ export function expire(coordinator: Coordinator, slot: number): void {
 /** See `Upkeep`: a record is held for a ping, and put back when that has been answered. Anything may happen meanwhile. */
 export function ping(coordinator: Coordinator, slot: number): void {
   if (coordinator.records.at(slot)?.reserve()) coordinator.scope.send(0, ['pinged', slot])
+}
+
+export function pinged(coordinator: Coordinator, record: ConnectionRecord<object>): void {
+  record.become('idle')
+  coordinator.tidy()
+}
+
+export const isSuspended = ({ slots }: Coordinator): boolean => slots.has(tableFlag.suspended)
+
+/** See `Suspendable`: for a while, in which anything may happen. */
+export function suspend({ slots, scope }: Coordinator): void {
+  slots.set(tableFlag.suspended, true)
+  scope.send(0, ['resumed'])
+}
+
+export function resume(coordinator: Coordinator): void {
+  coordinator.slots.set(tableFlag.suspended, false)
+  coordinator.serveWaiters()
 }

@@ -3,7 +3,7 @@ import { borrower } from './borrower.ts'
 import { coordinator } from './coordinator.ts'
 import { atMost, faultOf, more } from './house.ts'
 import { borrow } from './own-caller.ts'
-import { close, dispose, expire, inspect, invalidate, ping } from './upkeep.ts'
+import { close, dispose, expire, inspect, invalidate, ping, suspend } from './upkeep.ts'
 
 /** What else happens to the slots. */
 const troubles = [
@@ -15,7 +15,7 @@ const troubles = [
   ['one is closed where it stands', coordinator(1, made => close(made, 0))],
   ['one is reserved for a ping', coordinator(1, made => ping(made, 0))],
   ['one reaches its lifetime', coordinator(1, made => expire(made, 0))],
-  ['the pool is suspended for a while', coordinator(1, made => made.suspend())],
+  ['the pool is suspended for a while', coordinator(1, made => suspend(made))],
   ['the pool is disposed of', coordinator(1, made => dispose(made))],
   ['the first thread is told to leave', coordinator(1, made => made.dismiss(1))],
 ] as const
