@@ -1,3 +1,4 @@
+import type { WorkerOptions } from 'node:worker_threads'
 import type { Client, ClientConfig } from 'pg'
 import { onTestFinished } from 'vitest'
 import type { Dialect } from '../../src/dialects/dialect.ts'
@@ -22,7 +23,7 @@ export interface House {
   readonly proxy: FaultyProxy
   readonly worker: TestWorker
   /** Another worker like the first. */
-  another(): Promise<TestWorker>
+  another(options?: WorkerOptions): Promise<TestWorker>
 }
 
 /** Options of a house's pool; `config` goes to the driver, `dialect` changes what the driver's dialect does. */
@@ -59,8 +60,8 @@ export async function openHouse(
     ...options,
   }
   const pool = openPool<Client>(given, `house ${++houses}`)
-  const another = async (): Promise<TestWorker> => {
-    const worker = startWorker()
+  const another = async (options?: WorkerOptions): Promise<TestWorker> => {
+    const worker = startWorker(options)
     await worker.run(async ({ attach, keep }, address) => void keep('pool', await attach(address)), pool.share())
     return worker
   }
