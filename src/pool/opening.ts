@@ -79,10 +79,19 @@ async function call<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>
   const open = pool.creator ?? pool.dialect.connect
   if (open === undefined) throw new InvalidRequestError(`The dialect '${pool.dialect.name}' can't open connections.`)
   const connection: unknown = await open.call(pool.dialect, record, { signal, mayHandOver: mayHandOver(pool) })
-  if (typeof connection === 'object' && connection !== null) return connection as C
+  if (typeof connection === 'object' && connection !== null) return checkNew(pool, record, connection as C)
   throw new InvalidRequestError(
     `The creator returned ${connection === null ? 'null' : typeof connection} instead of a connection.`,
   )
+}
+
+/** Two borrowers over one connection would meet each other's transactions, and read each other's answers. */
+function checkNew<C extends object>(pool: Pool<C>, record: ConnectionRecord<C>, connection: C): C {
+  for (const other of pool.records) {
+    if (other === record || other.connection !== connection) continue
+    throw new InvalidRequestError('The creator returned a connection that the pool has already.')
+  }
+  return connection
 }
 
 /** Lets one connection through to the first connect listeners; others that open meanwhile wait for the outcome (behaviours 258, 259). */
