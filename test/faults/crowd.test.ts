@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Client } from 'pg'
 import { describe, expect, it } from 'vitest'
 import type { OpenContext } from '../../src/dialects/dialect.ts'
@@ -227,7 +226,8 @@ describe.each(transports)('%s:', transport => {
         await worker.hear()
         proxy.delayMs = 100
       }
-      await delay(50)
+      if (phase === 'opened') await eventually(() => proxy.attempts).toBe(1)
+      else await eventually(() => pool.records.at(0)?.state).toBe('leased')
       await Promise.all([pool.dispose(), pool.dispose()])
       await work
       await eventually(() => own.view.pids()).toEqual([])

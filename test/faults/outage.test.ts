@@ -60,7 +60,8 @@ describe.each(transports)('%s:', transport => {
     const ended = all.flatMap(({ ended }) => ended)
     expect(ended.map(({ name }) => name)).toEqual(Array.from({ length: 120 }, () => 'TimeoutError'))
     // "On an unblocked loop": where other things run on this machine, what they cost timers is not the pool's.
-    const blockedMs = Math.max(delays.max / 1e6, ...all.map(({ delayMs }) => delayMs))
+    // It counts in each thread that has a part in the telling: the caller's, the owner's, and the caller's again.
+    const blockedMs = delays.max / 1e6 + 2 * Math.max(...all.map(({ delayMs }) => delayMs))
     const overruns = ended.map(({ overrunMs }) => overrunMs).sort((a, b) => a - b)
     expect(overruns[Math.ceil(overruns.length * 0.99) - 1]).toBeLessThan(20 + blockedMs)
     // Who has to be told without the coordinator, as that does not answer in 100 ms, is not told why.

