@@ -134,7 +134,7 @@ export class Session {
       case kind.connect:
         return this.#wishes.demand(request[1])
       case kind.late:
-        return void this.#wishes.explain(request)
+        return this.#wishes.explain(request)
       case kind.freed:
         return this.#pool.tidy()
       case kind.leave:

@@ -53,9 +53,10 @@ export class Wishes {
   }
 
   /** The caller has just left its queue, and still counts as one that waits. */
-  async explain([, id, timeoutMs, ask, verb]: LateReport): Promise<void> {
+  explain([, id, timeoutMs, ask, verb]: LateReport): void {
     const phase = this.#requests.get(ask)?.phase ?? 'wait'
-    this.#reply([kind.failure, id, toWireError(await fullTimeoutError(this.#pool, { phase, timeoutMs, verb }, 1))])
+    const tell = (error: unknown): void => this.#reply([kind.failure, id, toWireError(error)])
+    fullTimeoutError(this.#pool, { phase, timeoutMs, verb }, 1).then(tell, tell)
   }
 
   clear(reason: Error): void {

@@ -6,6 +6,7 @@ import { OwnServer, oneRoad, roads } from '../support/own-server.ts'
 import { withoutDescriptors } from '../support/poor-threads.ts'
 import { countPosts } from '../support/post-counter.ts'
 import { startWorker } from '../support/start-worker.ts'
+import type { WorkerContext } from '../support/worker-context.ts'
 
 const own = OwnServer.forThisFile()
 
@@ -33,8 +34,9 @@ describe.each(roads)('query() of a thread that runs the driver itself, over %s,'
       }
     })
     const mine = countPosts()
-    const seen = await worker.run(async ({ kept }) => {
+    const look = async ({ kept }: WorkerContext) => {
       const pool = kept<PoolClient<Client>>('pool')
+      kept<number[]>('writes').length = 0
       const texts = ['select $1::int as n', 'select $1::int + 0 as n']
       const asked = Array.from({ length: 6 }, (_, n) => pool.query<Rows>(texts[n % 2]!, [n]))
       const answers = await Promise.all(asked)
@@ -44,8 +46,9 @@ describe.each(roads)('query() of a thread that runs the driver itself, over %s,'
         writes: kept<number[]>('writes').length,
         posts: kept<unknown[]>('posts'),
       }
-    })
-    expect(seen).toEqual({ numbers: [0, 1, 2, 3, 4, 5], writes: 1, posts: [] })
+    }
+    // Where the server has just been slow, fewer are sent at a time, and then more with each answer.
+    await eventually(() => worker.run(look)).toEqual({ numbers: [0, 1, 2, 3, 4, 5], writes: 1, posts: [] })
     expect(mine).toEqual([])
     expect(pool.status()).toMatchObject({ checkedin: 1, checkedout: 0 })
   })
