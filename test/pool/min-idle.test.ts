@@ -83,6 +83,28 @@ describe('with minIdle,', () => {
     expect(countsOf(pool)).toEqual([2, 1, 0, 1])
   })
 
+  it('in an outage it keeps to the one attempt at a time that all callers have, and is filled up when that is over', async () => {
+    const { pool, driver } = gatedPool(driver => ({
+      dialect: driver.dialect({ isUnreachable: () => true }),
+      poolSize: 3,
+      minIdle: 2,
+      retryConnect: true,
+      timeoutMs: null,
+    }))
+    driver.set('open', 'fails')
+    await pass(10)
+    driver.set('open', 'slow')
+    const waiting = pool.connect()
+    await pass(20_000)
+    // Whoever's it is, it is the only one.
+    expect(driver.waitingAt('open')).toBe(1)
+    driver.set('open', 'ok')
+    await driver.release('open')
+    await pass(20_000)
+    expect((await waiting).isValid).toBe(true)
+    expect(countsOf(pool)).toEqual([3, 2, 0, 1])
+  })
+
   it('one that hangs is given up like any other, and its place is free', async () => {
     const gated = gatedPool({ poolSize: 1, maxOverflow: 0, minIdle: 1, connectTimeoutMs: 500 })
     const { pool, driver } = gated
