@@ -134,6 +134,20 @@ describe.each([NullPool, StaticPool, SingletonThreadPool, AssertionPool])('a sus
 })
 
 describe('while a pool is suspended', () => {
+  it('statements that are under way finish, no other is put on their connection, and that comes home', async () => {
+    const { pool, driver } = gatedPool({ poolSize: 1, maxOverflow: 0 })
+    driver.next('call', 'slow')
+    const asked = pool.query('under way')
+    await driver.reached('call')
+    pool.suspend()
+    const later = pool.query('later')
+    await driver.release('call')
+    expect(await asked).toMatchObject({ text: 'under way' })
+    expect([await stateOf(later), countsOf(pool)]).toEqual(['pending', [1, 1, 0, 0]])
+    pool.resume()
+    expect(await later).toMatchObject({ text: 'later' })
+  })
+
   it('no collection is asked for because callers wait', async () => {
     const { pool } = gatedPool({ poolSize: 2, maxOverflow: 0, collectOnStarvation: true })
     const held = await pool.connect()
