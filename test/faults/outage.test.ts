@@ -7,7 +7,7 @@ import { eventually } from '../support/eventually.ts'
 import { OwnServer } from '../support/own-server.ts'
 import type { WorkerContext } from '../support/worker-context.ts'
 import { type House, openHouse, transports } from './house.ts'
-import { failToConnect, use, useAtLast } from './scripts.ts'
+import { failToConnect, use, useAtLast, useMany } from './scripts.ts'
 
 const own = OwnServer.forThisFile({ maxConnections: 8 })
 
@@ -77,12 +77,15 @@ describe.each(transports)('%s:', transport => {
     const threads = await crowd(house)
     await house.proxy.refuse()
     const served = threads.map(worker => worker.run(endings, [20_000, 20_000, 20_000]))
-    await eventually(() => house.pool.status().waiting).toBeGreaterThanOrEqual(5)
+    // And one who needs all four at once.
+    const four = house.worker.run(useMany, 4)
+    await eventually(() => house.pool.status().waiting).toBeGreaterThanOrEqual(9)
     await delay(300)
     await house.proxy.mend()
     const mended = performance.now()
     const ended = (await Promise.all(served)).flatMap(({ ended }) => ended)
     expect(ended.map(({ name }) => name)).toEqual(Array.from({ length: 9 }, () => 'served'))
+    expect(new Set(await four).size).toBe(4)
     // A rest of at most a second, and the opens.
     expect(performance.now() - mended).toBeLessThan(5000)
     expect(house.proxy.attempts).toBeLessThanOrEqual(4)
