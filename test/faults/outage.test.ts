@@ -69,7 +69,7 @@ describe.each(transports)('%s:', transport => {
     // Four at once, as nobody knew; then 10, 20, 40, … ms apart, less up to half, for 900 ms or so.
     expect(house.proxy.attempts).toBeGreaterThanOrEqual(5)
     expect(house.proxy.attempts).toBeLessThanOrEqual(4 + 9)
-    expect(house.pool.status()).toMatchObject({ checkedout: 0, waiting: 0 })
+    await eventually(() => house.pool.status()).toMatchObject({ checkedout: 0, waiting: 0 })
   })
 
   it('fault 4: the first attempt that succeeds serves all who wait, and nothing needs a restart', async () => {

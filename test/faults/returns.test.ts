@@ -38,7 +38,7 @@ describe.each(transports)('%s:', transport => {
       await worker.run(leaveOpen, how)
       expect(await (await another()).run(find)).toEqual([{ notes: 0, alone: true }])
       expect(await worker.run(use)).toBe(pid)
-      expect(pool.status()).toMatchObject({ checkedin: 1, checkedout: 0 })
+      await eventually(() => pool.status()).toMatchObject({ checkedin: 1, checkedout: 0 })
     },
   )
 
@@ -125,8 +125,8 @@ describe.each(transports)('%s:', transport => {
     })
     expect(seen).toEqual({ end: 'FAIRYPOOL_METHOD_NOT_ALLOWED', answer: [{ n: 3 }] })
     expect(typeof pid).toBe('number')
-    expect(pool.status()).toMatchObject({ checkedout: 0 })
-    expect(other.pool.status()).toMatchObject({ checkedout: 0 })
+    await eventually(() => pool.status()).toMatchObject({ checkedout: 0 })
+    await eventually(() => other.pool.status()).toMatchObject({ checkedout: 0 })
   })
 
   it('fault 18: callers who leave in the very moment in which they are served take no place with them', async () => {

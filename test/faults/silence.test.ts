@@ -100,7 +100,7 @@ describe.each(transports)('%s:', transport => {
     expect(proxy.attempts).toBe(1)
     await proxy.mend()
     await worker.run(useAtLast)
-    expect(pool.status()).toMatchObject({ checkedin: 1, checkedout: 0 })
+    await eventually(() => pool.status()).toMatchObject({ checkedin: 1, checkedout: 0 })
   })
 
   it.each([0, 1, 9, 30, 60])(
@@ -162,7 +162,7 @@ it('fault 3: TLS that stalls after the server has agreed to it ends at the deadl
   const { ms, ...failure } = await worker.run(failToConnect, long)
   expect(failure).toMatchObject({ class: 'TimeoutError', fields: { phase: 'connect' } })
   expect(onTime(ms)).toMatchObject({ inRange: true })
-  expect(pool.status()).toMatchObject({ checkedout: 0 })
+  await eventually(() => pool.status()).toMatchObject({ checkedout: 0 })
 })
 
 /** A server that says 'S' to the wish for TLS, and nothing more. */

@@ -104,7 +104,7 @@ describe.each(transports)('%s:', transport => {
     })
     expect(pids[1]).not.toBe(pids[0])
     expect(pids[2]).toBe(pids[1])
-    expect(pool.status()).toMatchObject({ checkedin: 1, checkedout: 0 })
+    await eventually(() => pool.status()).toMatchObject({ checkedin: 1, checkedout: 0 })
   })
 })
 
@@ -174,8 +174,8 @@ describe.each(transports)('%s:', transport => {
   })
 
   it('fault 25: so is one who waits for a database that is not there; its prober keeps nobody after that', async () => {
-    const work = `pool.connect({ timeoutMs: 300 }).catch(error => console.log(error.code, error.cause.code))`
+    const work = `pool.connect({ timeoutMs: 300 }).catch(error => console.log(error.code))`
     const run = await runScript(withWorker('postgres://postgres@127.0.0.1:1/postgres', transport, work))
-    expect(run).toMatchObject({ code: 0, output: 'FAIRYPOOL_TIMEOUT ECONNREFUSED\nworker 0\n', errors: '' })
+    expect(run).toMatchObject({ code: 0, output: 'FAIRYPOOL_TIMEOUT\nworker 0\n', errors: '' })
   })
 })

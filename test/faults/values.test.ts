@@ -78,7 +78,7 @@ describe.each(transports)('%s:', transport => {
       byDefault: { name: 'AbortError', code: 20 },
       late: { name: 'TimeoutError', code: 'FAIRYPOOL_TIMEOUT', phase: 'wait', timeoutMs: 20, leased: 1 },
     })
-    expect(pool.status()).toMatchObject({ checkedout: 0 })
+    await eventually(() => pool.status()).toMatchObject({ checkedout: 0 })
   })
 
   it('fault 35: threads that come, use, fail and die leave nothing behind in this process', async () => {
