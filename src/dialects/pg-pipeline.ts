@@ -108,7 +108,6 @@ export class PgPipeline implements Pipeline {
 
   /** All statements of one turn of the event loop leave in one write, from whatever threads: a write costs as much as a statement. */
   #add(query: PgQuery): void {
-    this.#inFlight.add(query)
     this.#unsent.push(query)
     if (this.#unsent.length === 1) setImmediate(this.#send)
   }
@@ -121,7 +120,11 @@ export class PgPipeline implements Pipeline {
     if (!client.binary) PgGroup.form(client, queries)
     const { stream } = client.connection
     stream.cork()
-    for (const query of queries) client.query(query)
+    // Only now: one that runs again may have been sent since it was asked for, and its answer comes before.
+    for (const query of queries) {
+      this.#inFlight.add(query)
+      client.query(query)
+    }
     stream.uncork()
     // What is old by now must not keep alive what it was for.
     queries.length = 0

@@ -59,6 +59,26 @@ describe('statements of one text that leave in one write', () => {
     expect(written).toBe('PDBESPBDESBECSPBDES')
   })
 
+  it('that fail by their group run again before what has been asked for meanwhile, and everybody is answered', async () => {
+    const pipeline = dialect.pipeline!(client)
+    const statement = (text: string, values: unknown[]): readonly unknown[] => dialect.statement!(text, values)
+    const ended: string[] = []
+    const end = (name: string, then = (): void => {}): { resolve(): void; reject(error: unknown): void } => {
+      const told = (how: string): void => {
+        ended.push(`${name}: ${how}`)
+        then()
+      }
+      return { resolve: () => told('fine'), reject: error => told((error as { code: string }).code) }
+    }
+    // Asked for in the same turn in which the second is found to have one value too many, and before that.
+    const later = end('later')
+    const next = (): void => pipeline.send(statement('select 7 as n', []), later)
+    pipeline.send(statement('select $1::int as n', [1]), end('first', next))
+    pipeline.send(statement('select $1::int as n', [1, 2]), end('second'))
+    await eventually(() => ended).toEqual(['first: fine', 'second: 08P01', 'later: fine'])
+    expect(await ask('select 8 as n')).toEqual([{ n: 8 }])
+  })
+
   it('each have what belongs to a result, whether there are rows or not', async () => {
     await own.view.query('create table grouped (a int unique)')
     const answers = await Promise.all([1, 2].map(a => ask('insert into grouped values ($1)', [a])))
