@@ -80,8 +80,12 @@ export class Wall {
 }
 
 /** True for the one port that a thread may send: in the message that is about it. */
-export const isControlPort = (port: MessagePort, post: unknown): boolean =>
-  Array.isArray(post) && post.some(message => portOf(message) === port)
+export function isControlPort(port: MessagePort, post: unknown): boolean {
+  if (!Array.isArray(post)) return false
+  // Behind a gap nothing is received: see `Mailbox`.
+  for (let i = 0; i < post.length && post[i] !== undefined; i++) if (portOf(post[i]) === port) return true
+  return false
+}
 
 /** The port in a message. With something in it and nobody who listens, it would never learn that its other end is closed, and stay. */
 export const portOf = (message: unknown): MessagePort | undefined =>

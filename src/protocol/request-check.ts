@@ -37,8 +37,15 @@ const orNothing =
   value =>
     value === undefined || test(value)
 
+/** Not `every()`: that passes over gaps, and there may be four billion of them. Here the first ends it. */
+const isAll = (list: unknown, test: Test): boolean => {
+  if (!Array.isArray(list)) return false
+  for (let i = 0; i < list.length; i++) if (!test(list[i])) return false
+  return true
+}
+
 /** Arrays that are to be Buffers: nothing else may get that prototype. */
-export const isBuffers: Test = value => value === undefined || (Array.isArray(value) && value.every(isBytes))
+export const isBuffers: Test = value => value === undefined || isAll(value, isBytes)
 
 /** Whatever follows is looked at by who uses it. */
 const anything: Test = () => true
@@ -50,9 +57,7 @@ const isWireError = (value: unknown, depth = 0): boolean => {
   if (!isRecord(fields) || !isBuffers(buffers)) return false
   const isCause =
     cause === undefined || (isRecord(cause) && ('value' in Object(cause) || isWireError(cause, depth + 1)))
-  return (
-    isCause && (errors === undefined || (Array.isArray(errors) && errors.every(each => isWireError(each, depth + 1))))
-  )
+  return isCause && (errors === undefined || isAll(errors, each => isWireError(each, depth + 1)))
 }
 const isError: Test = value => isWireError(value)
 
@@ -83,7 +88,7 @@ const shapes: Readonly<Record<Request[0], readonly Test[]>> = {
   [kind.adopted]: [isNumber],
   [kind.failed]: [isNumber, isError],
   [kind.collected]: [isAmount, isAmount],
-  [kind.held]: [value => isList(value) && (value as unknown[]).every(isHeld)],
+  [kind.held]: [value => isList(value) && isAll(value, isHeld)],
   [kind.stands]: [isId, isTime],
   [kind.control]: [value => value instanceof MessagePort],
 }

@@ -9,7 +9,7 @@ import { startWorker } from '../support/start-worker.ts'
  * One thread sends garbage, and nearly good messages made from what real use has said; others work, and check every answer.
  */
 
-const count = Number(process.env.FAIRYPOOL_FUZZ ?? 4000)
+const count = Number(process.env.FAIRYPOOL_FUZZ ?? 20_000)
 const seed = Number(process.env.FAIRYPOOL_SEED ?? Date.now() % 1_000_000)
 const poolSize = 4
 
