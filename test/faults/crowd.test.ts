@@ -154,7 +154,7 @@ describe.each(transports)('%s:', transport => {
       let last: Client | undefined
       const { pool, worker } = await openHouse(own, transport, {
         poolSize: 2,
-        connectTimeoutMs: how === 'never returns' ? 200 : 20_000,
+        connectTimeoutMs: how === 'never returns' ? 2000 : 20_000,
         dialect: dialect => ({
           connect: async (record, context: OpenContext) => {
             if (last === undefined || bad === 0) {
