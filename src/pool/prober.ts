@@ -75,17 +75,19 @@ export class Prober {
     return typeof error === 'object' && error !== null && this.#errors.has(error)
   }
 
-  /** Somebody waits who could be served if a connection may be opened: the pool looks again when that is so. */
+  /**
+   * Somebody waits who could be served if a connection might be opened, and none might: the pool looks again when that is so. It may be
+   * so by now.
+   */
   rouse(): void {
     if (this.#failures === 0) return
     this.rest()
     const now = monotonicMs()
-    if (now >= this.#dueAt) return
     const wake = (): void => {
       this.#wake = undefined
       this.#pool.serveWaiters()
     }
-    this.#wake = deadlines.arm(Math.ceil(this.#dueAt - now), wake, now)
+    this.#wake = deadlines.arm(Math.max(0, Math.ceil(this.#dueAt - now)), wake, now)
   }
 
   /** Nobody waits any more. */

@@ -78,9 +78,11 @@ export class QueuePool<C extends object = object> extends Pool<C> {
 
   override serveWaiters(): void {
     for (let waiter = this.#next(); waiter; waiter = this.#next()) {
-      const record = this.#take(waiter.session)
+      const { mayOpen } = this.prober
+      const record = this.#take(waiter.session, mayOpen)
       if (record === undefined) {
-        this.prober.rouse()
+        // Asked once: it may have become true meanwhile, and then nobody would look again.
+        if (!mayOpen) this.prober.rouse()
         return this.#takeBack()
       }
       this.#grant(waiter, record)
@@ -182,8 +184,7 @@ export class QueuePool<C extends object = object> extends Pool<C> {
   }
 
   /** The next record for a session, claimed; undefined when every place is taken. One that is home is preferred to a new one (behaviour 29). */
-  #take(session: number): ConnectionRecord<C> | undefined {
-    const { mayOpen } = this.prober
+  #take(session: number, mayOpen: boolean = this.prober.mayOpen): ConnectionRecord<C> | undefined {
     for (;;) {
       const next = this.#nextHome(mayOpen)
       if (next === undefined) return mayOpen ? this.#create(session) : undefined

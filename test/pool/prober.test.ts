@@ -72,6 +72,17 @@ describe('while the database is out of reach', () => {
     expect(await failureOf(gated.pool.connect())).toMatchObject({ message: 'open 2 fails' })
   })
 
+  it('a rest that ends just as somebody comes who has still been told of it, is over for him too', async () => {
+    const gated = await begun()
+    await pass(60_000)
+    // The clock goes on between two looks at it.
+    const look = vi.spyOn(gated.pool.prober, 'mayOpen', 'get').mockReturnValueOnce(false).mockReturnValueOnce(false)
+    const waiting = failureOf(gated.pool.connect())
+    expect([look.mock.calls.length, gated.pool.status().waiting]).toEqual([2, 1])
+    await pass(1)
+    expect(await waiting).toMatchObject({ message: 'open 2 fails' })
+  })
+
   it('no timer stands once whoever waited has left', async () => {
     const gated = await begun()
     const timers = vi.getTimerCount()
