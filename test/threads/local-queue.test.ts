@@ -173,7 +173,7 @@ describe('the callers of one thread', () => {
     await own.close()
     const order = await worker.run(({ kept }) => kept<{ all: Promise<unknown[]> }>('order').all)
     expect(order).toEqual(['0 enough', '2 enough', '4 enough', 1, 3, 5])
-    expect(pool.status()).toMatchObject({ checkedin: 1, checkedout: 0, waiting: 0 })
+    await eventually(() => pool.status()).toMatchObject({ checkedin: 1, checkedout: 0, waiting: 0 })
   })
 
   it('do not wait with timeoutMs 0: they take what is idle, or open where there is room, or fail at once (45)', async () => {
