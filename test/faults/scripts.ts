@@ -15,7 +15,24 @@ export const use = async ({ kept }: WorkerContext, times = 1): Promise<number> =
   return pid
 }
 
-/** The same, as soon as a connection can be had: where attempts to open have little time, the first may fail on a busy machine. */
+/** Keeps a connection as `conn`: the number of the server's process. */
+export const hold = async ({ kept, keep }: WorkerContext): Promise<number> => {
+  const conn = keep('conn', await kept<PoolClient<Client>>('pool').connect())
+  return (await conn.query('select pg_backend_pid() as pid')).rows[0].pid
+}
+
+/** Has a connection, says so and stands still until the flag says go; then closes it, so many times. True: it was still valid then. */
+export const closeLater = async ({ kept, say }: WorkerContext, flag: Int32Array, closes: number): Promise<boolean> => {
+  const conn = await kept<PoolClient<Client>>('pool').connect()
+  await conn.query('select 1')
+  say('out')
+  await new Promise(resolve => setImmediate(resolve))
+  Atomics.wait(flag, 0, 0)
+  for (let i = 0; i < closes; i++) await conn.close()
+  return conn.isValid
+}
+
+/** The same as `use`, as soon as a connection can be had: where attempts to open have little time, the first may fail on a busy machine. */
 export const useAtLast = async ({ kept }: WorkerContext): Promise<number> => {
   for (;;) {
     try {

@@ -5,7 +5,7 @@ import type { PoolClient } from '../../src/worker/pool-client.ts'
 import { eventually } from '../support/eventually.ts'
 import { OwnServer, pidOf } from '../support/own-server.ts'
 import { openHouse, transports } from './house.ts'
-import { failuresOf, later, use, useMany } from './scripts.ts'
+import { failuresOf, hold, later, use, useMany } from './scripts.ts'
 
 const own = OwnServer.forThisFile()
 const gone = (): Promise<void> => eventually(() => own.view.pids()).toEqual([])
@@ -73,10 +73,7 @@ describe.each(transports)('%s:', transport => {
 
   it('fault 9: an error between two queries of one holder fails the second; then the fairy is dead, and the place is not', async () => {
     const { pool, worker } = await openHouse(own, transport)
-    const pid = await worker.run(async ({ kept, keep }) => {
-      const conn = keep('conn', await kept<PoolClient<Client>>('pool').connect())
-      return (await conn.query('select pg_backend_pid() as pid')).rows[0].pid as number
-    })
+    const pid = await worker.run(hold)
     await own.view.terminate(pid)
     await gone()
     const seen = await worker.run(async ({ kept, failureOf }) => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type * as Door from '../../src/index.ts'
 import type * as PgDoor from '../../src/pg.ts'
 import type { PoolClient } from '../../src/worker/pool-client.ts'
+import { Doomed, deaths, sleep, smallHeap, states } from '../support/doomed.ts'
 import { eventually } from '../support/eventually.ts'
 import { OwnServer, oneRoad } from '../support/own-server.ts'
 import { startWorker } from '../support/start-worker.ts'
@@ -11,37 +12,6 @@ import { openHouse, transports } from './house.ts'
 import { use } from './scripts.ts'
 
 const own = OwnServer.forThisFile()
-
-/** Long enough that whoever waits for it has waited too long. */
-const sleep = 'select pg_sleep(300)'
-
-const states = ['waiting', 'just granted', 'in a query', 'in a transaction', 'closing'] as const
-const deaths = ['is terminated', 'exits', 'throws', 'runs out of heap'] as const
-
-/** Gets into a state, and then stands still between two of its own instructions until the flag says go. */
-const doom = async (
-  { kept, say }: WorkerContext,
-  state: (typeof states)[number],
-  death: (typeof deaths)[number],
-  flag: Int32Array,
-  sleep: string,
-): Promise<void> => {
-  const pool = kept<PoolClient<Client>>('pool')
-  if (state === 'waiting' || state === 'just granted') pool.connect().catch(() => {})
-  else {
-    const conn = await pool.connect()
-    await conn.query('begin')
-    if (state !== 'in a transaction') conn.query(sleep).catch(() => {})
-    if (state === 'closing') void conn.close()
-  }
-  setImmediate(() => {
-    say('standing still')
-    Atomics.wait(flag, 0, 0)
-    if (death === 'exits') process.exit(7)
-    if (death === 'throws') throw new Error('on purpose')
-    for (const hog: unknown[] = []; ; ) hog.push(new Array(10_000).fill(hog.length))
-  })
-}
 
 describe.each(transports)('%s:', transport => {
   // Each death in each state is in threads/death.test.ts; here is each of either.
@@ -56,20 +26,15 @@ describe.each(transports)('%s:', transport => {
       // Where the worker runs the driver it waits by itself for the call that is in flight.
       const { pool, worker, another } = await openHouse(own, transport, { closeTimeoutMs: 100_000 })
       const held = state === 'waiting' ? await pool.connect() : undefined
-      const doomed = await another({ resourceLimits: { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 4 } })
-      const flag = new Int32Array(new SharedArrayBuffer(4))
-      doomed.runToDeath(doom, state, death, flag, sleep)
-      await doomed.hear()
+      const doomed = new Doomed(await another(smallHeap), death, state)
+      await doomed.worker.hear()
       if (held === undefined) await eventually(() => pool.records.at(0)?.state).toMatch(/leased|returning/)
       if (state === 'in a query' || state === 'closing')
         await eventually(async () => (await own.view.sessions()).map(({ query }) => query)).toEqual([sleep])
       const [{ pid } = { pid: 0 }] = await own.view.sessions()
       const next = worker.run(use)
       await eventually(() => pool.status().waiting).toBeGreaterThanOrEqual(1)
-      if (death === 'is terminated') await doomed.terminate()
-      Atomics.store(flag, 0, 1)
-      Atomics.notify(flag, 0)
-      expect(await doomed.exited).toBe(death === 'exits' ? 7 : 1)
+      expect(await doomed.die()).toBe(death === 'exits' ? 7 : 1)
       await held?.close()
       const now = await next
       if (held === undefined) expect(now).not.toBe(pid)

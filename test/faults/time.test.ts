@@ -8,7 +8,7 @@ import { eventually } from '../support/eventually.ts'
 import { OwnServer } from '../support/own-server.ts'
 import { runScript, sourceUrl } from '../support/run-script.ts'
 import { openHouse, transports } from './house.ts'
-import { use } from './scripts.ts'
+import { closeLater, use } from './scripts.ts'
 
 const own = OwnServer.forThisFile()
 
@@ -71,14 +71,7 @@ describe.each(transports)('%s:', transport => {
   it('fault 14: nor does the owner’s', async () => {
     const { pool, worker } = await openHouse(own, transport)
     const flag = new Int32Array(new SharedArrayBuffer(4))
-    const closing = worker.run(async ({ kept, say }, flag) => {
-      const conn = await kept<PoolClient<Client>>('pool').connect()
-      await conn.query('select 1')
-      say('out')
-      await new Promise(resolve => setImmediate(resolve))
-      Atomics.wait(flag, 0, 0)
-      await conn.close()
-    }, flag)
+    const closing = worker.run(closeLater, flag, 1)
     await worker.hear()
     const waiting = pool.connect({ timeoutMs: 300 })
     waiting.catch(() => {})

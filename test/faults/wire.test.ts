@@ -8,30 +8,18 @@ import { OwnServer, oneRoad } from '../support/own-server.ts'
 import { startWorker } from '../support/start-worker.ts'
 import type { WorkerContext } from '../support/worker-context.ts'
 import { openHouse, transports } from './house.ts'
-import { use } from './scripts.ts'
+import { closeLater, hold, use } from './scripts.ts'
 
 const own = OwnServer.forThisFile()
 describe.each(transports)('%s:', transport => {
   it('fault 29: the close of a loan that was taken away meanwhile comes late, and touches nobody else’s', async () => {
     const { pool, worker, another } = await openHouse(own, transport)
     const flag = new Int32Array(new SharedArrayBuffer(4))
-    const closing = worker.run(async ({ kept, say }, flag) => {
-      const conn = await kept<PoolClient<Client>>('pool').connect()
-      await conn.query('select 1')
-      say('out')
-      await new Promise(resolve => setImmediate(resolve))
-      Atomics.wait(flag, 0, 0)
-      await conn.close()
-      await conn.close()
-      return conn.isValid
-    }, flag)
+    const closing = worker.run(closeLater, flag, 2)
     await worker.hear()
     await pool.records.at(0)!.invalidate(new Error('taken away'))
     const other = await another()
-    const pid = await other.run(async ({ kept, keep }) => {
-      const conn = keep('conn', await kept<PoolClient<Client>>('pool').connect())
-      return (await conn.query('select pg_backend_pid() as pid')).rows[0].pid as number
-    })
+    const pid = await other.run(hold)
     Atomics.store(flag, 0, 1)
     Atomics.notify(flag, 0)
     expect(await closing).toBe(false)
@@ -177,10 +165,7 @@ describe.each(transports)('%s:', transport => {
     for (let round = 0; round < 3; round++) {
       const worker = await another()
       numbers.add(pool.slots.sessions.last)
-      const pid = await worker.run(async ({ kept, keep }) => {
-        const conn = keep('conn', await kept<PoolClient<Client>>('pool').connect())
-        return (await conn.query('select pg_backend_pid() as pid')).rows[0].pid as number
-      })
+      const pid = await worker.run(hold)
       await worker.terminate()
       await eventually(() => own.view.pids()).not.toContain(pid)
       // Its number is free when all of it has been taken back.

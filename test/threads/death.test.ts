@@ -5,12 +5,12 @@ import type { OpenContext } from '../../src/dialects/dialect.ts'
 import { pg } from '../../src/dialects/pg.ts'
 import type { Fairy } from '../../src/fairies/fairy.ts'
 import type { QueuePool } from '../../src/pool/queue-pool.ts'
+import { type Death, Doomed, deaths, type State, sleep, smallHeap, states } from '../support/doomed.ts'
 import { eventually } from '../support/eventually.ts'
 import { LeaseWatch } from '../support/lease-watch.ts'
 import { openPool } from '../support/open-pool.ts'
 import { ServerView } from '../support/server-view.ts'
 import { startWorker } from '../support/start-worker.ts'
-import type { TestWorker } from '../support/test-worker.ts'
 
 let server: PostgresServer
 let view: ServerView
@@ -26,57 +26,9 @@ afterAll(async () => {
   await server.remove()
 })
 
-const deaths = ['is terminated', 'exits', 'throws', 'runs out of heap'] as const
-type Death = (typeof deaths)[number]
-const states = ['waiting', 'just granted', 'in a query', 'in a transaction', 'closing'] as const
-type State = (typeof states)[number]
-
-/** Long enough that whoever waits for it has waited too long. */
-const sleep = 'select pg_sleep(300)'
-
-/** A worker that has brought itself into a state and then stands still, between two of its own instructions. */
-class Doomed {
-  readonly worker: TestWorker
-  readonly #death: Death
-  readonly #flag = new Int32Array(new SharedArrayBuffer(4))
-
-  constructor(death: Death, state: State) {
-    this.#death = death
-    this.worker = startWorker({ resourceLimits: { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 4 } })
-    this.worker.runToDeath(
-      async ({ attach, say }, death, state, flag, sleep) => {
-        const pool = await attach<Client>()
-        if (state === 'waiting' || state === 'just granted') pool.connect().catch(() => {})
-        else {
-          const conn = await pool.connect()
-          await conn.query('begin')
-          await conn.query('insert into books values (1)')
-          if (state !== 'in a transaction') conn.query(sleep).catch(() => {})
-          if (state === 'closing') void conn.close()
-        }
-        // What was asked for leaves in a microtask; then nothing of this thread runs any more.
-        setImmediate(() => {
-          say('standing still')
-          Atomics.wait(flag, 0, 0)
-          if (death === 'exits') process.exit(7)
-          if (death === 'throws') throw new Error('on purpose')
-          for (const hog: unknown[] = []; ; ) hog.push(new Array(10_000).fill(hog.length))
-        })
-      },
-      death,
-      state,
-      this.#flag,
-      sleep,
-    )
-  }
-
-  async die(): Promise<number> {
-    if (this.#death === 'is terminated') await this.worker.terminate()
-    Atomics.store(this.#flag, 0, 1)
-    Atomics.notify(this.#flag, 0)
-    return this.worker.exited
-  }
-}
+/** One that has written something by then. */
+const doom = (death: Death, state: State): Doomed =>
+  new Doomed(startWorker(smallHeap), death, state, 'insert into books values (1)')
 
 const logger = { debug() {}, info() {}, warn() {}, error() {} }
 
@@ -105,7 +57,7 @@ describe.each(deaths)('a worker that %s', death => {
     const pool = pgPool()
     const watch = new LeaseWatch(pool)
     const held = await pool.connect()
-    const doomed = new Doomed(death, 'waiting')
+    const doomed = doom(death, 'waiting')
     await eventually(() => pool.status().waiting).toBe(1)
     const next = pool.connect()
     expect(await doomed.die()).toBe(exitCode)
@@ -129,7 +81,7 @@ describe.each(deaths)('a worker that %s', death => {
       // Where the worker runs the driver it waits by itself for the call that is in flight, and is lent to until then.
       const hasLeft = state === 'closing' && transport === 'remote'
       const watch = new LeaseWatch(pool)
-      const doomed = new Doomed(death, state)
+      const doomed = doom(death, state)
       await doomed.worker.hear()
       await eventually(() => watch.starts.length).toBe(1)
       if (state === 'in a query' || state === 'closing') await eventually(queries).toEqual([sleep])
