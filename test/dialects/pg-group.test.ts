@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events'
 import pgModule, { type Client } from 'pg'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { pg } from '../../src/dialects/pg.ts'
@@ -63,17 +64,17 @@ describe('statements of one text that leave in one write', () => {
     const pipeline = dialect.pipeline!(client)
     const statement = (text: string, values: unknown[]): readonly unknown[] => dialect.statement!(text, values)
     const ended: string[] = []
-    const end = (name: string, then = (): void => {}): { resolve(): void; reject(error: unknown): void } => {
-      const told = (how: string): void => {
-        ended.push(`${name}: ${how}`)
-        then()
-      }
+    const end = (name: string): { resolve(): void; reject(error: unknown): void } => {
+      const told = (how: string): void => void ended.push(`${name}: ${how}`)
       return { resolve: () => told('fine'), reject: error => told((error as { code: string }).code) }
     }
-    // Asked for in the same turn in which the second is found to have one value too many, and before that.
-    const later = end('later')
-    const next = (): void => pipeline.send(statement('select 7 as n', []), later)
-    pipeline.send(statement('select $1::int as n', [1]), end('first', next))
+    // Asked for in the very moment in which the second comes to its end, with one value too many, and before that is known here.
+    let answers = 0
+    const { connection } = client as unknown as { readonly connection: EventEmitter }
+    connection.prependListener('readyForQuery', () => {
+      if (++answers === 2) pipeline.send(statement('select 7 as n', []), end('later'))
+    })
+    pipeline.send(statement('select $1::int as n', [1]), end('first'))
     pipeline.send(statement('select $1::int as n', [1, 2]), end('second'))
     await eventually(() => ended).toEqual(['first: fine', 'second: 08P01', 'later: fine'])
     expect(await ask('select 8 as n')).toEqual([{ n: 8 }])
