@@ -39,15 +39,16 @@ describe("on the pool's own thread a deadlock is found", () => {
   it('where several hold all there are and want one more each: the youngest fails, the others are served', async () => {
     const output = await run(`
       const pool = open({ poolSize: 3 })
-      const task = async () => {
-        const first = await pool.connect()
+      // Who connects first is the server's affair: all have one before the first asks for one more.
+      const firsts = await Promise.all([pool.connect(), pool.connect(), pool.connect()])
+      const onceMore = async first => {
         try {
           return await told(pool.use(second => second.query('select 1')))
         } finally {
           await first.close()
         }
       }
-      console.log((await Promise.all([task(), task(), task()])).join())
+      console.log((await Promise.all(firsts.map(onceMore))).join())
       await pool.dispose()
     `)
     expect(output).toBe('served,served,DeadlockError FAIRYPOOL_DEADLOCK')
