@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Client } from 'pg'
 import { describe, expect, it } from 'vitest'
 import type { Fairy } from '../../src/fairies/fairy.ts'
@@ -66,7 +67,9 @@ describe.each(transports)('%s:', transport => {
   })
 
   it('fault 30: a fairy that is collected under its own query gets the answer, and then comes home', async () => {
-    const { pool, worker } = await openHouse(own, transport)
+    // A query whose fairy has come home may last so long and no longer: this one lasts longer than that.
+    const closeTimeoutMs = 100
+    const { pool, worker } = await openHouse(own, transport, { closeTimeoutMs })
     // It lasts until the observer lets go.
     await own.view.query('select pg_advisory_lock(30)')
     const answer = worker.run(async ({ kept, keep, say }) => {
@@ -84,6 +87,7 @@ describe.each(transports)('%s:', transport => {
       ;((await load('../../src/fairies/lost-fairies.js')) as { letGo(): void }).letGo()
     })
     for (let i = 0; i < 5; i++) await worker.run(context => context.collect())
+    await delay(5 * closeTimeoutMs)
     expect(pool.status()).toMatchObject({ checkedout: 1 })
     await own.view.query('select pg_advisory_unlock(30)')
     expect(await answer).toBe(5)
