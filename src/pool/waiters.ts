@@ -97,10 +97,10 @@ export class Waiters<C extends object> {
   /** A thread's callers may have been served by each other: then its requests are more than its callers. */
   #dismissNeedless(): void {
     const { sessions } = this.#slots()
-    for (const [session, queue] of [...this.#bySession]) {
-      if (session === 0) continue
-      const needless = [...queue.keys()].slice(0, Math.max(0, queue.size - sessions.waiting(session)))
-      for (const waiter of needless) waiter.leave()
+    for (const [session, queue] of this.#bySession) {
+      const needless = session === 0 ? 0 : queue.size - sessions.waiting(session)
+      if (needless <= 0) continue
+      for (const waiter of [...queue.keys()].slice(0, needless)) waiter.leave()
     }
   }
 
