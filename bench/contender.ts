@@ -50,7 +50,7 @@ export interface Scenario {
   readonly isContext?: boolean
   /** Of a round, as a part of the length asked for. Default 1. */
   readonly length?: number
-  /** How long each contender needs before it is as fast as it gets. Default 5. */
+  /** How long each contender needs before it is as fast as it gets. Default 10. */
   readonly warmUpSeconds?: number
 }
 

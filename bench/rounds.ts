@@ -21,7 +21,7 @@ export interface ScenarioResult extends Verdicts {
 }
 
 /** Each thread of each contender compiles for itself, at a quarter of the cycles each. */
-const defaultWarmUp = 5
+const defaultWarmUp = 10
 /** Nobody's first cycle is a measure of anything. */
 const leastWarmUp = 0.1
 
