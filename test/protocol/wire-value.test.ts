@@ -122,6 +122,15 @@ describe('a value that travels', () => {
     expect(Buffer.isBuffer(arrived.a)).toBe(true)
   })
 
+  it.each<[what: string, of: (item: unknown) => unknown]>([
+    ['arrays', item => Array(2000).fill(item)],
+    ['objects', item => Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [i, item]))],
+  ])('may hold the same %s very often, and is gone through once', (_what, of) => {
+    const value = of(of(of(of('end'))))
+    const wire = toWireValue(value)
+    expect([wire.value === value, wire.buffers, wire.nature]).toEqual([true, undefined, 'plain'])
+  })
+
   it('may go round in a circle', () => {
     const value: { name: string; self?: unknown; list: unknown[] } = { name: 'ring', list: [] }
     value.self = value
