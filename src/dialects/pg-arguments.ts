@@ -29,8 +29,8 @@ function isCount(value: unknown): boolean {
  * and finds out in the middle of a socket's callback, where nobody could catch its error. @throws {ArgumentError}
  */
 export function pgArguments(method: string, args: readonly unknown[], weigh: Weigh): readonly unknown[] {
-  const [query, values, options] = args
-  if (args.length > (method === 'cursor' ? 3 : 2) && options !== undefined) throw wrong(method)
+  const [query, values] = args
+  if (args.slice(method === 'cursor' ? 3 : 2).some(more => more !== undefined)) throw wrong(method)
   if (values !== undefined && values !== null && !Array.isArray(values)) throw wrong(method)
   weigh(values)
   if (isText(query)) return args
