@@ -2,7 +2,7 @@ import { isUint8Array } from 'node:util/types'
 import { MessagePort } from 'node:worker_threads'
 import { ArgumentError } from '../base/errors.ts'
 import { kind, type Request } from './messages.ts'
-import { checkPayload } from './payload.ts'
+import { checkPayload, checkPayloads } from './payload.ts'
 
 type Test = (value: unknown) => boolean
 
@@ -53,18 +53,26 @@ export const isBuffers: Test = value => value === undefined || isAll(value, isBy
 /** Whatever follows is looked at by who uses it. */
 const anything: Test = () => true
 
-const isWireError = (value: unknown, left: { errors: number }, depth = 0): boolean => {
-  if (!isRecord(value) || depth > mostCauses || --left.errors < 0) return false
+/** `found`: what hangs on it, and on all that are in it, and travels on with each. */
+const isWireError = (value: unknown, found: object[], depth = 0): boolean => {
+  if (!isRecord(value) || depth > mostCauses || found.length >= mostErrors) return false
   const { name, ours, message, stack, fields, buffers, cause, errors } = value as Record<string, unknown>
   if (!isWord(name) || !isFlag(ours) || !isText(message) || !orNothing(isText)(stack)) return false
   if (!isRecord(fields) || !isBuffers(buffers)) return false
-  const isDeeper: Test = error => isWireError(error, left, depth + 1)
+  found.push([fields, message, stack])
+  const isDeeper: Test = error => isWireError(error, found, depth + 1)
   // As `fromWireError` tells them apart: what has a message is rebuilt as an error, whatever else it has.
   const isCause: Test = value =>
-    isRecord(value) && ('message' in Object(value) ? isDeeper(value) : 'value' in Object(value))
+    isRecord(value) &&
+    ('message' in Object(value) ? isDeeper(value) : 'value' in Object(value) && found.push(Object(value)) > 0)
   return orNothing(isCause)(cause) && (errors === undefined || isAll(errors, isDeeper))
 }
-const isError: Test = value => isWireError(value, { errors: mostErrors })
+const isError: Test = value => {
+  const found: object[] = []
+  if (!isWireError(value, found)) return false
+  checkPayloads(found)
+  return true
+}
 
 /** What a thread says of one lease that it holds. */
 const isHeld = (value: unknown): boolean => {

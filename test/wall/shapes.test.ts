@@ -169,6 +169,19 @@ describe('an error of another thread', () => {
     expect(isError(bomb)).toBe(false)
     expect(isError({ ...error, errors: Array(1000).fill(error) })).toBe(true)
   })
+
+  it('is refused where what hangs on many of them is too much, counted for each', () => {
+    const much = Array(100_000).fill(1)
+    const many = (of: object): object => ({
+      ...error,
+      errors: Array.from({ length: 100 }, () => ({ ...error, ...of })),
+    })
+    expect(isError(many({ fields: { much } }))).toBe(false)
+    expect(isError(many({ cause: { value: much } }))).toBe(false)
+    expect(isError({ ...error, errors: Array(300).fill({ ...error, message: 'x'.repeat(1_000_000) }) })).toBe(false)
+    expect(isError({ ...error, errors: Array(300).fill({ ...error, stack: 'x'.repeat(1_000_000) }) })).toBe(false)
+    expect(isError({ ...many({}), fields: { much, again: much } })).toBe(true)
+  })
 })
 
 it('what a thread says of its leases is refused, each part of it', () => {
