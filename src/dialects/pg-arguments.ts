@@ -34,7 +34,7 @@ export function pgArguments(method: string, args: readonly unknown[], weigh: Wei
   if (values !== undefined && values !== null && !Array.isArray(values)) throw wrong(method)
   weigh(values)
   if (isText(query)) return args
-  if (method !== 'query' || typeof query !== 'object' || query === null || Array.isArray(query)) throw wrong(method)
+  if (method !== 'query' || typeof query !== 'object' || query === null) throw wrong(method)
   const config = dataOf(query)
   if (config.text === undefined && config.name === undefined) throw wrong(method)
   weigh(config.values)

@@ -4,7 +4,16 @@ import { checkHandleMethod, checkMethod } from '../../src/transports/allowed.ts'
 
 const inherited = Object.getOwnPropertyNames(Object.prototype)
 const ends = ['end', 'destroy', 'release', 'close']
-const noNames = [7, null, undefined, ['query'], { toString: null, valueOf: null }, Symbol.iterator, true]
+const noNames = [
+  7,
+  null,
+  undefined,
+  ['query'],
+  { toString: null, valueOf: null },
+  Symbol.iterator,
+  true,
+  'x'.repeat(1_000_000),
+]
 
 const isAllowed = (check: () => void): boolean => {
   try {
