@@ -11,3 +11,10 @@ it('threads can have a thousand pools made like one, and no more', () => {
   expect(() => control.recreate()).toThrow(InvalidRequestError)
   expect(made).toBe(1000)
 })
+
+it('a detached connection has no map of its record, and says so', () => {
+  const detached = { info: new Map([['key', 1]]), recordInfo: undefined }
+  const control = controlFor(undefined as never, undefined as never, () => detached as never)
+  expect(control.infoGet(1, 'info', 'key')).toBe(1)
+  expect(() => control.infoGet(1, 'recordInfo', 'key')).toThrow('A detached connection has no recordInfo.')
+})

@@ -149,3 +149,25 @@ describe('anything else than a plain call of a listed method', () => {
     expect(answers).toEqual([expect.objectContaining({ id: '2' })])
   })
 })
+
+describe('a plain call is made anew before Comlink sees it', () => {
+  const argument = { type: 'RAW', value: { value: [], more: 7 } }
+  const call = { id: '1', type: 'APPLY', path: ['status'], argumentList: [argument], more: 7 }
+  it.each<[what: string, odd: object]>([
+    ['a path with methods of its own', { path: Object.assign(['status'], { slice: 7, reduce: 7, map: 7 }) }],
+    ['a list with methods of its own', { argumentList: Object.assign([argument], { map: 7 }) }],
+    ['an argument that is to be thrown', { argumentList: [{ ...argument, type: 'HANDLER', name: 'throw' }] }],
+    ['an argument that is to be a port', { argumentList: [{ ...argument, type: 'HANDLER', name: 'proxy' }] }],
+    ['an argument of a kind that there is not', { argumentList: [{ ...argument, type: 'HANDLER', name: 'nobody' }] }],
+    ['an argument of no kind', { argumentList: [{ value: argument.value }] }],
+  ])('%s', async (_what, odd) => {
+    const { served, port } = exposed()
+    const answers: unknown[] = []
+    port.on('message', answer => answers.push(answer))
+    port.postMessage({ ...call, ...odd })
+    await settle()
+    expect(served.status.mock.calls).toEqual([[]])
+    const ok = expect.objectContaining({ value: expect.objectContaining({ counts }) })
+    expect(answers).toEqual([expect.objectContaining({ id: '1', type: 'RAW', value: { ok } })])
+  })
+})
