@@ -2,6 +2,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { CoordinatorLostError, InvalidRequestError, NotClonableError } from '../../src/base/errors.ts'
 import { type Control, ControlClient, exposeControl } from '../../src/protocol/control.ts'
+import { eventually } from '../support/eventually.ts'
 import { failureOf, settle } from '../support/observe.ts'
 
 const counts = { poolSize: 4, checkedin: 1, overflow: -3, checkedout: 0, waiting: 0 }
@@ -113,7 +114,7 @@ describe('a call over the control plane', () => {
 describe('anything else than a plain call of a listed method', () => {
   const noArguments = { type: 'RAW', value: { value: [] } }
   const apply = (path: unknown): object => ({ type: 'APPLY', path, argumentList: [noArguments] })
-  it.each([
+  it.each<[what: string, message: unknown]>([
     ['the root', apply([])],
     ['a path of two', apply(['status', 'call'])],
     ['a way to the constructor', apply(['constructor'])],
@@ -130,6 +131,10 @@ describe('anything else than a plain call of a listed method', () => {
     ['a CONSTRUCT', { type: 'CONSTRUCT', path: ['status'], argumentList: [] }],
     ['an ENDPOINT', { type: 'ENDPOINT', path: [] }],
     ['a RELEASE', { type: 'RELEASE', path: [] }],
+    ...['GET', 'SET', 'CONSTRUCT', 'ENDPOINT', 'RELEASE', 'EVAL', 7, null].map((type): [string, unknown] => [
+      `what is a call but for its type, ${type}`,
+      { ...apply(['status']), type },
+    ]),
     ['null', null],
     ['a text', 'status'],
     ['nothing', undefined],
@@ -170,4 +175,13 @@ describe('a plain call is made anew before Comlink sees it', () => {
     const ok = expect.objectContaining({ value: expect.objectContaining({ counts }) })
     expect(answers).toEqual([expect.objectContaining({ id: '1', type: 'RAW', value: { ok } })])
   })
+})
+
+it('ports that come along are closed', async () => {
+  const { port } = exposed()
+  const { port1, port2 } = new MessageChannel()
+  const closed = vi.fn()
+  port1.once('close', closed)
+  port.postMessage('anything', [port2])
+  await eventually(() => closed.mock.calls.length).toBe(1)
 })
