@@ -97,18 +97,15 @@ describe('what is refused', () => {
 
 it('a port is wanted only in the message that is about it', () => {
   const { port1, port2 } = new MessageChannel()
-  expect(isControlPort(port1, [[kind.freed], [kind.control, port1]])).toBe(true)
-  const others = [
-    [[kind.control, port2]],
-    [[kind.held, port1]],
-    [[port1]],
-    [port1],
-    { 0: [kind.control, port1], length: 1 },
-  ]
-  expect(
-    [...others, null, port1, [undefined, [kind.control, port1]]].filter(post => isControlPort(port1, post)),
-  ).toEqual([])
-  expect(portOf([kind.control, port1])).toBe(port1)
-  expect([[kind.control, 7], [kind.held, port1], port1, null].map(portOf)).toEqual(Array(4).fill(undefined))
+  const isWanted = (post: unknown): boolean => isControlPort(port1, post)
+  expect(isWanted([[kind.freed], [kind.control, port1]])).toBe(true)
+  expect([[[kind.control, port2]], [[kind.held, port1]], [[port1]], [port1]].map(isWanted)).toEqual(
+    Array(4).fill(false),
+  )
+  const noPosts = [{ 0: [kind.control, port1], length: 1 }, null, port1, [undefined, [kind.control, port1]]]
+  expect(noPosts.map(isWanted)).toEqual(Array(4).fill(false))
+  expect(portOf([kind.control, port1]) === port1).toBe(true)
+  const others = [[kind.control, 7], [kind.held, port1], port1, null]
+  expect(others.map(message => portOf(message) === undefined)).toEqual(Array(4).fill(true))
   port1.close()
 })

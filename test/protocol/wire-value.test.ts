@@ -123,11 +123,13 @@ describe('a value that travels', () => {
   })
 
   it.each<[what: string, of: (item: unknown) => unknown]>([
-    ['arrays', item => Array(2000).fill(item)],
-    ['objects', item => Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [i, item]))],
-  ])('may hold the same %s very often, and is gone through once', (_what, of) => {
+    ['array', item => Array(250).fill(item)],
+    ['object', item => Object.fromEntries(Array.from({ length: 120 }, (_, i) => [i, item]))],
+  ])('may hold the same %s very often: it is not gone through each time', (_what, of) => {
     const value = of(of(of(of('end'))))
+    const from = performance.now()
     const wire = toWireValue(value)
+    expect(performance.now() - from).toBeLessThan(4000)
     expect([wire.value === value, wire.buffers, wire.nature]).toEqual([true, undefined, 'plain'])
   })
 
