@@ -68,6 +68,16 @@ it('a session that has ended does nothing any more, whatever its thread says', a
   expect([made, pool.status().refused, pool.status().transports]).toEqual([[], 0, []])
 })
 
+it('its control plane ends with it', async () => {
+  const { session, near, ask } = attached()
+  const { port, closed } = plane()
+  near.postMessage([[kind.control, port]], [port])
+  await ask(kind.detach, 1)
+  expect(closed).not.toHaveBeenCalled()
+  session.end()
+  await eventually(() => closed.mock.calls.length).toBe(1)
+})
+
 it('nor does it keep a port that came before its end and is looked at behind it', async () => {
   const { session, near, far, heard } = attached()
   far.once('message', () => session.end())
