@@ -18,3 +18,11 @@ it('a detached connection has no map of its record, and says so', () => {
   expect(control.infoGet(1, 'info', 'key')).toBe(1)
   expect(() => control.infoGet(1, 'recordInfo', 'key')).toThrow('A detached connection has no recordInfo.')
 })
+
+it('a map that has all the keys it may have takes no more, and new values of those that it has', () => {
+  const info = new Map<string, unknown>(Array.from({ length: 1000 }, (_, i) => [`${i}`, i]))
+  const control = controlFor(undefined as never, undefined as never, () => ({ info }) as never)
+  control.infoSet(1, 'info', '7', 'new')
+  expect(() => control.infoSet(1, 'info', 'more', 1)).toThrow(InvalidRequestError)
+  expect([info.size, info.get('7')]).toEqual([1000, 'new'])
+})
