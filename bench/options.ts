@@ -43,7 +43,7 @@ What is measured, and against what:
 
 Contenders run interleaved, one at a time, after a warm-up of up to 5 s each. Figures are medians (least–greatest) over the rounds;
 a ratio is the median of the rounds' own ratios. A contender that is not to be had here is skipped, and what it was wanted for is
-reported as not measured: PgBouncer 1.18 or newer is looked for on the PATH and in /usr/sbin. By default a run takes 6 minutes.`
+reported as not measured: PgBouncer 1.18 or newer is looked for on the PATH and in /usr/sbin. By default a run takes 7 minutes.`
 
 /** @throws {Error} an option is unknown or out of range. */
 export function readOptions(args: readonly string[], known: readonly string[], env: NodeJS.ProcessEnv): BenchOptions {

@@ -14,6 +14,6 @@ export const coordinatorScenarios: readonly Scenario[] = [
     // The last one for context: where threads wait for each other, somebody has to hand over.
     entrants: [...[1, 2, 4, 8, 16].map(each), coordinatorLoad('16 threads on 4', 16, 4)],
     length: 0.5,
-    warmUpSeconds: 2,
+    warmUpSeconds: 6,
   },
 ]

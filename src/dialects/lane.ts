@@ -17,6 +17,8 @@ export interface Lane<C extends object = object> {
   readonly isBroken: boolean
   /** True while somebody wants to hear of what the server says by itself. */
   readonly isListened: boolean
+  /** When the server was last known to be there: its last answer, or a look that found nothing wrong. By the wall clock; a jump of that costs or saves a look. */
+  readonly seenAt: number
   /** Told once, when it has, and by what. */
   onBroken: ((error: Error) => void) | undefined
   /** This thread reads from now on. */

@@ -29,6 +29,7 @@ class PgLane implements Lane<Client> {
   // biome-ignore lint/correctness/noUnusedPrivateClassMembers: it is there to be held, not to be read
   #holder: object | undefined
   #isBroken = false
+  seenAt: number = Number.NEGATIVE_INFINITY
   onBroken: ((error: Error) => void) | undefined
 
   constructor(connection: Client, socket: PgSocket) {
@@ -41,6 +42,7 @@ class PgLane implements Lane<Client> {
     connection.on('error', error => this.#broken(error))
     connection.once('end', () => this.#broken(new Error('Connection terminated unexpectedly')))
     connection.on('drain', () => {
+      this.seenAt = Date.now()
       // The thread may be wanted for longer than the holder: one that is forgotten must not be held by what it did with the driver.
       this.#holder = undefined
       if (this.#hold === 'until at rest') this.letGo()
@@ -110,7 +112,10 @@ class PgLane implements Lane<Client> {
   }
 
   peek(): Peek {
-    return this.#isBroken ? 'closed' : this.#socket.peek()
+    if (this.#isBroken) return 'closed'
+    const seen = this.#socket.peek()
+    if (seen === 'quiet') this.seenAt = Date.now()
+    return seen
   }
 
   ping(): Promise<boolean> {

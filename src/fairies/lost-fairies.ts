@@ -3,7 +3,7 @@ import { Ticker } from '../base/ticker.ts'
 import type { Loan } from './loan.ts'
 
 /** So long a fairy is young, at most. */
-const sweepMs = 10
+const sweepMs = 25
 
 /**
  * Lost fairies, in whichever thread: the loan ends as if it had been closed (behaviours 271-277).

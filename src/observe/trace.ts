@@ -1,4 +1,4 @@
-/** Where a checkout was made. Capturing costs about 3 µs; the stack is formatted only when somebody reads it. */
+/** Where a checkout was made. Capturing costs 3 µs, or 20 to 70 below a chain of awaits in code that is hot; the stack is formatted only when somebody reads it. */
 export class CheckoutTrace {
   /** The stack above `connect()`: the first frame is the user's. */
   declare readonly stack: string
@@ -16,6 +16,9 @@ export class CheckoutTrace {
   }
 }
 
+/** So many milliseconds lie between two stacks that nobody has asked for. */
+const sampleMs = 100
+
 /** By the wall clock; a jump of that costs or saves a stack. */
 let sampledAt = 0
 
@@ -27,7 +30,7 @@ export interface Tracing {
 
 /**
  * Where a checkout is made, if that is to be remembered: where it is asked for, of each; else of those that are made while callers
- * wait, for they may be what those wait for. Of these at most one in a millisecond of this thread, so that a busy pool pays 0.3 %.
+ * wait, for they may be what those wait for. Of these one in 100 milliseconds of this thread, so that a busy pool pays 0.1 %.
  */
 export function traceOf(
   caller: (...args: never[]) => unknown,
@@ -37,7 +40,7 @@ export function traceOf(
   if (traceCheckouts || detectDeadlocks) return new CheckoutTrace(caller, traceCheckouts)
   if (waiters === 0) return undefined
   const now = Date.now()
-  if (now === sampledAt) return undefined
+  if (Math.abs(now - sampledAt) < sampleMs) return undefined
   sampledAt = now
   return new CheckoutTrace(caller, false)
 }

@@ -100,15 +100,10 @@ export class Waiters<C extends object> {
   /** A thread's callers may have been served by each other: then its requests are more than its callers. */
   #dismissNeedless(): void {
     const { sessions } = this.#slots()
-    for (const [session, queue] of [...this.#bySession]) {
-      if (session === 0) continue
-      const surplus = queue.size - sessions.waiting(session)
-      const needless: Waiter<C>[] = []
-      for (const waiter of queue.keys()) {
-        if (needless.length >= surplus) break
-        needless.push(waiter)
-      }
-      for (const waiter of needless) waiter.leave()
+    for (const [session, queue] of this.#bySession) {
+      const needless = session === 0 ? 0 : queue.size - sessions.waiting(session)
+      if (needless <= 0) continue
+      for (const waiter of [...queue.keys()].slice(0, needless)) waiter.leave()
     }
   }
 

@@ -16,8 +16,6 @@ interface Track {
   /** The connection's generation: another one in the same slot is another connection. */
   readonly generation: number
   lane: Lane | undefined | Promise<Lane | undefined>
-  /** When its socket was last looked at, by the wall clock; a jump of that costs or saves a look. */
-  seenAt: number
   /** When the server last gave a sign of life that was asked for; monotonic milliseconds. */
   heardAt: number
 }
@@ -25,7 +23,7 @@ interface Track {
 /** How a lease's connection is reached; `remote`: the coordinator runs the driver. */
 export type Way<C extends object = object> = Lane<C> | 'remote'
 
-/** A connection that has been looked at so many milliseconds ago is taken to be alive, as HikariCP does: a look is a system call. */
+/** A connection that was alive so many milliseconds ago is taken to be so still, as HikariCP does: a look is a system call, and an exception. */
 const aliveMs = 50
 
 /** The lease was ended while its lane was being opened. */
@@ -120,10 +118,9 @@ export class Lanes {
   /** What is to be read from an idle connection. `talking` as well when it is time to ask the server. */
   #look(track: Track, lane: Lane): Peek {
     const { prePing, pingIntervalMs } = this.#welcome
-    const age = Date.now() - track.seenAt
+    const age = Date.now() - lane.seenAt
     if (!prePing && age >= 0 && age < aliveMs) return 'quiet'
     const seen = lane.peek()
-    if (seen === 'quiet') track.seenAt = Date.now()
     const isDue = prePing && pingIntervalMs !== null && monotonicMs() - track.heardAt > pingIntervalMs
     return seen === 'quiet' && isDue ? 'talking' : seen
   }
@@ -136,7 +133,6 @@ export class Lanes {
     const track: Track = {
       generation,
       lane: opening,
-      seenAt: Number.NEGATIVE_INFINITY,
       heardAt: monotonicMs(),
     }
     opening.then(

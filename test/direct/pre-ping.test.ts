@@ -69,4 +69,37 @@ describe.each(oneRoad)('prePing of a thread that runs the driver itself, over %s
     for (let round = 0; round < 3; round++) await pool.use(conn => conn.query('select 3'))
     expect(await log.take(own.view)).toEqual(['select 3', 'select 3', 'select 3'])
   })
+
+  it('is no business of a connection whose server has just answered, where there is no prePing', async () => {
+    own.pool(road)
+    const worker = startWorker()
+    await use(worker, 'select 1')
+    const { looks, stalls, rounds } = await worker.run(async ({ kept, load, require }) => {
+      const fs = require('node:fs') as typeof import('node:fs')
+      const { syncBuiltinESMExports } = (await load('node:module')) as typeof import('node:module')
+      const { readSync } = fs
+      let looks = 0
+      fs.readSync = (...args: readonly unknown[]) => {
+        looks++
+        return Reflect.apply(readSync, fs, args)
+      }
+      syncBuiltinESMExports()
+      const pool = kept<PoolClient<Client>>('pool')
+      await pool.use(conn => conn.query('select 1'))
+      const before = looks
+      let [rounds, stalls] = [0, 0]
+      const start = performance.now()
+      for (let last = start; last - start < 300; rounds++) {
+        const conn = await pool.connect()
+        // It is looked at all the same after 50 ms, and a busy machine may take that long.
+        if (performance.now() - last > 40) stalls++
+        await conn.query('select 1')
+        last = performance.now()
+        await conn.close()
+      }
+      return { looks: looks - before, stalls, rounds }
+    })
+    expect(rounds).toBeGreaterThan(5)
+    expect(looks).toBeLessThanOrEqual(stalls)
+  })
 })

@@ -90,6 +90,13 @@ export abstract class LendingModel extends PlacesModel {
     else this.keep(place)
   }
 
+  /** Granted to a worker in which nobody waits any more: it gives it back as its callers do. */
+  #returnUnused(place: Place, at: Trace): void {
+    const isOwn = this.returnsHome(place)
+    this.comeHome(place, at)
+    place.isWorkersOwn = isOwn && place.state === 'home'
+  }
+
   /** As by a close: reset, and then it comes home. */
   protected giveBack(place: Place, at: Trace): void {
     const { connection } = place
@@ -234,7 +241,7 @@ export abstract class LendingModel extends PlacesModel {
     place.ask = undefined
     const [first] = this.#queue
     if (ask.caller) ask.caller.hold(place)
-    else if (first === undefined) this.comeHome(place, at)
+    else if (first === undefined) this.#returnUnused(place, at)
     else if (this.#isFor(first, place, ask)) this.#queue.shift()?.hold(place)
     else this.isUndecided = true
   }

@@ -129,7 +129,7 @@ describe('the timer of both', () => {
     const timers = (): number => vi.getTimerCount() - before
     const off = open({})
     await (await off.pool.connect()).close()
-    await pass(20)
+    await pass(60)
     expect(timers()).toBe(0)
     const { pool } = open({ maxLeaseMs: 1000, leakDetectionMs: 1000 })
     expect(timers()).toBe(0)
