@@ -1,6 +1,7 @@
 import { within } from '../base/deadlines.ts'
 import { shown } from '../base/holder.ts'
 import type { Told } from '../pool/custody.ts'
+import type { HeldFacts } from '../protocol/messages.ts'
 
 /** So much of a stack is taken from a thread. */
 const mostStack = 8000
@@ -30,8 +31,8 @@ export class Inquiry {
   }
 
   /** The thread has answered. */
-  answered(facts: unknown): void {
-    this.#settle(Array.isArray(facts) ? facts.filter(isObject).map(toldOf) : undefined)
+  answered(facts: readonly HeldFacts[]): void {
+    this.#settle(facts.map(cutShort))
   }
 
   /** The thread is gone. */
@@ -46,17 +47,10 @@ export class Inquiry {
   }
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
-
-/** What another thread says is looked at. */
-function toldOf({ lease, task, stack, statement }: Record<string, unknown>): Told {
-  return {
-    lease: Number(lease),
-    task: textOf(task, shown),
-    stack: textOf(stack, text => text.slice(0, mostStack)),
-    statement: textOf(statement, shown),
-  }
-}
-
-const textOf = (value: unknown, cut: (text: string) => string): string | undefined =>
-  typeof value === 'string' ? cut(value) : undefined
+/** No more is kept of what a thread says than somebody may be shown. */
+const cutShort = ({ lease, task, stack, statement }: HeldFacts): Told => ({
+  lease,
+  task: task && shown(task),
+  stack: stack?.slice(0, mostStack),
+  statement: statement && shown(statement),
+})

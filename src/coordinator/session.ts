@@ -78,7 +78,7 @@ export class Session {
       fail: (id, error) => this.#mailbox.post([kind.deadlock, id, toWireError(error)]),
     })
     pool.custody.join(borrower.session, ms => this.#inquiry.ask(ms))
-    closeStrayPorts(port, (stray, post) => this.#state === 'open' && isControlPort(stray, post))
+    closeStrayPorts(port, isControlPort)
     takeErrands(pool, borrower, errand => this.#mailbox.post([errand]))
   }
 

@@ -29,12 +29,12 @@ function isCount(value: unknown): boolean {
  * and finds out in the middle of a socket's callback, where nobody could catch its error. @throws {ArgumentError}
  */
 export function pgArguments(method: string, args: readonly unknown[], weigh: Weigh): readonly unknown[] {
-  const [query, values, options] = args
-  if (args.length > (method === 'cursor' ? 3 : 2) && options !== undefined) throw wrong(method)
+  const [query, values] = args
+  if (args.slice(method === 'cursor' ? 3 : 2).some(more => more !== undefined)) throw wrong(method)
   if (values !== undefined && values !== null && !Array.isArray(values)) throw wrong(method)
   weigh(values)
   if (isText(query)) return args
-  if (method !== 'query' || typeof query !== 'object' || query === null || Array.isArray(query)) throw wrong(method)
+  if (method !== 'query' || typeof query !== 'object' || query === null) throw wrong(method)
   const config = dataOf(query)
   if (config.text === undefined && config.name === undefined) throw wrong(method)
   weigh(config.values)

@@ -28,6 +28,8 @@ export class Waiters<C extends object> {
   readonly #bySession = new Map<number, Map<Waiter<C>, Entry<C>>>()
   readonly #onChange: (isAnybody: boolean) => void
   #arrivals = 0
+  /** The highest arrival that was ever added: who comes after it stands last, without a look at the others. */
+  #newest = -1
   #size = 0
 
   /** `onChange` is told when somebody begins to wait and when nobody does any more. */
@@ -46,7 +48,8 @@ export class Waiters<C extends object> {
     const { session } = waiter
     const queue = this.#bySession.get(session) ?? new Map<Waiter<C>, Entry<C>>()
     this.#bySession.set(session, queue)
-    const later = [...queue.values()].filter(entry => entry.arrival > arrival)
+    const later = arrival > this.#newest ? [] : [...queue.values()].filter(entry => entry.arrival > arrival)
+    this.#newest = Math.max(this.#newest, arrival)
     for (const entry of later) queue.delete(entry.waiter)
     for (const entry of [{ waiter, arrival }, ...later]) queue.set(entry.waiter, entry)
     this.#changed(session, queue, 1)

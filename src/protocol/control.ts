@@ -63,7 +63,7 @@ export function exposeControl(control: Control, port: MessagePort, refused: () =
     }
     return [name, call] as const
   })
-  const wired: Wired = Object.freeze(Object.assign(Object.create(null) as Wired, Object.fromEntries(methods)))
+  const wired: Wired = Object.fromEntries(methods)
   // Comlink follows any path, constructs what it finds there, and throws at what it does not expect: it is shown none of that.
   const shown = (message: unknown): object | undefined => {
     const call = callOf(message, wired)

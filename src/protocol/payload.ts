@@ -27,6 +27,12 @@ class Walk {
     this.#seen = counting === 'once' ? new Set() : undefined
   }
 
+  /** What follows counts by itself: what it has in common with what was before is there once more. */
+  anew(): this {
+    this.#seen?.clear()
+    return this
+  }
+
   value(value: unknown, level: number): void {
     if (++this.#items > mostItems) throw tooMuch(`holds more than ${mostItems} values`)
     if (typeof value === 'string') return this.#add(value.length)
@@ -93,6 +99,12 @@ export function checkPayload(value: unknown, counting: Counting = 'once'): void 
     return
   }
   new Walk(counting).value(value, 0)
+}
+
+/** The same for values that travel on one by one, whatever they have in common. @throws {ArgumentError} */
+export function checkPayloads(values: readonly object[]): void {
+  const walk = new Walk('once')
+  for (const value of values) walk.anew().value(value, 0)
 }
 
 const tooMuch = (what: string): ArgumentError => new ArgumentError(`What was sent ${what}: that is refused.`)

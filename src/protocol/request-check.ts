@@ -2,12 +2,15 @@ import { isUint8Array } from 'node:util/types'
 import { MessagePort } from 'node:worker_threads'
 import { ArgumentError } from '../base/errors.ts'
 import { kind, type Request } from './messages.ts'
-import { checkPayload } from './payload.ts'
+import { checkPayload, checkPayloads } from './payload.ts'
 
 type Test = (value: unknown) => boolean
 
 /** Errors have causes, and those have causes: no more than are written (see `wire-error.ts`), and some. */
 const mostCauses = 16
+
+/** So many errors there may be in one, each time they stand there: they are rebuilt one by one. */
+const mostErrors = 10_000
 
 /** So many calls of one lease, statements or wishes of one thread can be under way; the next is refused, or a flood of them would fill the memory. */
 export const mostPending = 65_536
@@ -50,16 +53,26 @@ export const isBuffers: Test = value => value === undefined || isAll(value, isBy
 /** Whatever follows is looked at by who uses it. */
 const anything: Test = () => true
 
-const isWireError = (value: unknown, depth = 0): boolean => {
-  if (!isRecord(value) || depth > mostCauses) return false
+/** `found`: what hangs on it, and on all that are in it, and travels on with each. */
+const isWireError = (value: unknown, found: object[], depth = 0): boolean => {
+  if (!isRecord(value) || depth > mostCauses || found.length >= mostErrors) return false
   const { name, ours, message, stack, fields, buffers, cause, errors } = value as Record<string, unknown>
   if (!isWord(name) || !isFlag(ours) || !isText(message) || !orNothing(isText)(stack)) return false
   if (!isRecord(fields) || !isBuffers(buffers)) return false
-  const isCause =
-    cause === undefined || (isRecord(cause) && ('value' in Object(cause) || isWireError(cause, depth + 1)))
-  return isCause && (errors === undefined || isAll(errors, each => isWireError(each, depth + 1)))
+  found.push([fields, message, stack])
+  const isDeeper: Test = error => isWireError(error, found, depth + 1)
+  // As `fromWireError` tells them apart: what has a message is rebuilt as an error, whatever else it has.
+  const isCause: Test = value =>
+    isRecord(value) &&
+    ('message' in Object(value) ? isDeeper(value) : 'value' in Object(value) && found.push(Object(value)) > 0)
+  return orNothing(isCause)(cause) && (errors === undefined || isAll(errors, isDeeper))
 }
-const isError: Test = value => isWireError(value)
+const isError: Test = value => {
+  const found: object[] = []
+  if (!isWireError(value, found)) return false
+  checkPayloads(found)
+  return true
+}
 
 /** What a thread says of one lease that it holds. */
 const isHeld = (value: unknown): boolean => {
@@ -117,11 +130,11 @@ export function checkRequest(message: unknown): asserts message is Request {
   for (let i = 0; i < shape.length; i++) {
     if (!shape[i]!(parts[i + 1])) throw wrong(`part ${i + 1} of kind ${String(parts[0])} is not what it should be`)
   }
-  for (let i = 1; i < parts.length; i++) {
-    const part = parts[i]
-    if (typeof part === 'object' && part !== null && parts[0] !== kind.control) checkPayload(part)
-  }
+  if (parts[0] !== kind.control && parts.some(canBeMuch)) checkPayload(parts)
 }
+
+/** Numbers alone are never too much. */
+const canBeMuch: Test = part => typeof part === 'object' || typeof part === 'string'
 
 const shapeOf = (kind: unknown): readonly Test[] | undefined =>
   typeof kind === 'number' && Object.hasOwn(shapes, kind) ? shapes[kind as Request[0]] : undefined

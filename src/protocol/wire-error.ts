@@ -37,12 +37,7 @@ function read(thrown: unknown, depth: number): WireError {
     const value = isClonable(thrown) ? thrown : String(thrown)
     return { name: thrownName, ours: false, message: '', stack: undefined, fields: { value }, buffers: undefined }
   }
-  const own: Record<string, unknown> = {}
-  for (const key of Object.keys(thrown)) {
-    const value: unknown = Reflect.get(thrown, key)
-    if (key !== 'cause' && key !== 'errors' && isClonable(value)) own[key] = value
-  }
-  const { value: fields, buffers } = toWireValue(own)
+  const { value: fields, buffers } = toWireValue(fieldsOf(thrown))
   const { cause } = thrown
   const errors: unknown = Reflect.get(thrown, 'errors')
   const deeper = depth < depthLimit
@@ -58,6 +53,14 @@ function read(thrown: unknown, depth: number): WireError {
     ...(cause !== undefined && !(cause instanceof Error) && isClonable(cause) ? { cause: { value: cause } } : {}),
     ...(Array.isArray(errors) && deeper ? { errors: errors.map(each => read(each, depth + 1)) } : {}),
   }
+}
+
+function fieldsOf(error: Error): Record<string, unknown> {
+  const keys = Object.keys(error).filter(key => key !== 'cause' && key !== 'errors')
+  const fields = keys.map(key => [key, Reflect.get(error, key) as unknown] as const)
+  const own = Object.fromEntries(fields)
+  // Together first: one by one, what they have in common would be cloned for each.
+  return isClonable(own) ? own : Object.fromEntries(fields.filter(([, value]) => isClonable(value)))
 }
 
 /** The error on the far side: of its own class where this thread knows the class, with its fields, `code` and causes. */

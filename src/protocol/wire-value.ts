@@ -16,14 +16,21 @@ const plain = 0
 const foreign = 1
 const stuck = 2
 const buffered = 4
-/** Deeper than a result of rows, or a ring: it has to be walked with a memory of what has been seen. */
+/** Deeper than a result of rows, a ring, or more than can be there once: it has to be walked with a memory of what has been seen. */
 const deep = 8
 
 /** Result, rows, row, value: one level more, for an array or a small JSON document in a column. */
 const shallow = 5
 
+/** No heap has room for so many items, unless some stand in several places: then there may be no end of them. */
+const most = 2 ** 23
+
+/** So many more may be looked at without a memory. */
+let left = 0
+
 /** A value as it should be posted. Only what contains a Buffer is copied; everything else is passed as it is. */
 export function toWireValue(value: unknown): WireValue {
+  left = most
   let found = survey(value, shallow)
   if (found & deep) found = surveyDeep(value, new Set())
   const nature = found & stuck ? 'stuck' : found & foreign ? 'foreign' : 'plain'
@@ -45,6 +52,8 @@ function survey(value: unknown, levels: number): number {
   if (levels === 0) return deep
   let found = plain
   if (Array.isArray(value)) {
+    left -= value.length
+    if (left < 0) return deep
     for (const item of value) {
       if (isScalar(item)) continue
       found |= survey(item, levels - 1)
@@ -55,6 +64,7 @@ function survey(value: unknown, levels: number): number {
   const kind = kindOf(value)
   if (kind !== 'record') return kind === 'collection' ? deep : natures[kind]
   for (const key in value) {
+    if (--left < 0) return deep
     const item: unknown = (value as Record<string, unknown>)[key]
     if (isScalar(item)) continue
     found |= survey(item, levels - 1)

@@ -2,8 +2,8 @@ import { MethodNotAllowedError } from '../base/errors.ts'
 
 /** Never called for a worker, whatever a dialect says: they lead out of the connection, or end what is the pool's to end. */
 const forbidden: ReadonlySet<string> = new Set([
-  ...['constructor', '__proto__', 'prototype', 'end', 'destroy', 'release', 'close'],
-  // What every object has: none of it is a driver's.
+  ...['prototype', 'end', 'destroy', 'release', 'close'],
+  // What every object has, `constructor` and `__proto__` among it: none of it is a driver's.
   ...Object.getOwnPropertyNames(Object.prototype),
 ])
 

@@ -64,7 +64,10 @@ export class RemoteCallee {
     if (!iterates && typeof Reflect.get(object, method) !== 'function') {
       throw new MethodNotAllowedError(`The connection has no method '${method}'.`)
     }
-    if (iterates) return this.#answer(id, (object as AsyncIterable<unknown>)[Symbol.asyncIterator]())
+    if (iterates) {
+      const iterator = (object as AsyncIterable<unknown>)[Symbol.asyncIterator]()
+      return this.#await(id, {}).resolve(iterator)
+    }
     const admitted = target === 0 ? (rules.admit?.(method, args, weigh) ?? args) : args
     this.#callable.call(object, method, admitted, this.#await(id, rules))
   }
@@ -100,9 +103,9 @@ export class RemoteCallee {
 
   /** How a call ends that is in flight from now on. */
   #await(id: number, rules: CallRules): Outcome {
-    if (this.#inFlight.size >= mostPending)
+    if (this.#inFlight.size + (this.#handles?.size ?? 0) >= mostPending)
       throw new InvalidRequestError(
-        `${mostPending} calls of this connection are in flight already, and that is the most.`,
+        `${mostPending} calls of this connection are in flight, or their results have stayed: that is the most.`,
       )
     this.#inFlight.add(id)
     return {

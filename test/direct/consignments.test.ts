@@ -70,6 +70,24 @@ describe('descriptors on their way to a thread', () => {
     closeSync(descriptor)
   })
 
+  it('are still on their way when a thread says that it has another: that number was not made for it', async () => {
+    const [consignments, file] = [new Consignments(), openFile()]
+    const { descriptor } = consignments.send(1, () => offerOf(file))!
+    for (const number of [descriptor + 1, file, 0]) consignments.arrived(number)
+    await reclaimed(consignments, file)
+    expect(identityOf(descriptor)).toBeUndefined()
+  })
+
+  it('are still on their way when another thread says that it has them, by a number that was its own before', async () => {
+    const [one, other, file] = [new Consignments(), new Consignments(), openFile()]
+    const { descriptor } = one.send(1, () => offerOf(file))!
+    closeSync(descriptor)
+    expect(other.send(1, () => offerOf(file))!.descriptor).toBe(descriptor)
+    one.arrived(descriptor)
+    await reclaimed(other, file)
+    expect(identityOf(descriptor)).toBeUndefined()
+  })
+
   it('are one for each lease at a time, whatever a thread asks for', () => {
     const [consignments, file] = [new Consignments(), openFile()]
     const offer = offerOf(file)

@@ -183,3 +183,28 @@ describe('the count of callers that wait', () => {
     expect(line.waiters.count).toBe(0)
   })
 })
+
+it('thirty thousand requests of a thread cost no more each than a few', () => {
+  const line = new Line()
+  line.table.sessions.setWaiting(1, 30_000)
+  const from = performance.now()
+  for (let i = 0; i < 30_000; i++) {
+    line.add(`${i}`, 1, 30_000)
+    line.waiters.next()
+  }
+  expect(performance.now() - from).toBeLessThan(2000)
+  expect([line.next, line.left.length]).toEqual(['0', 0])
+})
+
+it('who stood before stands where he stood, though others have come and gone', () => {
+  const line = new Line()
+  const [first, second] = [line.waiters.arrive(), line.waiters.arrive()]
+  const waiter = (): Waiter<object> => ({ session: 0, grant() {}, leave() {} })
+  const [a, b, c] = [waiter(), waiter(), waiter()]
+  line.waiters.add(b, second)
+  line.waiters.add(c)
+  line.waiters.delete(b)
+  line.waiters.add(a, first)
+  line.waiters.add(b, second)
+  expect([line.waiters.next(), line.waiters.delete(a), line.waiters.next()]).toEqual([a, undefined, b])
+})

@@ -2,6 +2,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { CoordinatorLostError, InvalidRequestError, NotClonableError } from '../../src/base/errors.ts'
 import { type Control, ControlClient, exposeControl } from '../../src/protocol/control.ts'
+import { eventually } from '../support/eventually.ts'
 import { failureOf, settle } from '../support/observe.ts'
 
 const counts = { poolSize: 4, checkedin: 1, overflow: -3, checkedout: 0, waiting: 0 }
@@ -113,7 +114,7 @@ describe('a call over the control plane', () => {
 describe('anything else than a plain call of a listed method', () => {
   const noArguments = { type: 'RAW', value: { value: [] } }
   const apply = (path: unknown): object => ({ type: 'APPLY', path, argumentList: [noArguments] })
-  it.each([
+  it.each<[what: string, message: unknown]>([
     ['the root', apply([])],
     ['a path of two', apply(['status', 'call'])],
     ['a way to the constructor', apply(['constructor'])],
@@ -130,6 +131,10 @@ describe('anything else than a plain call of a listed method', () => {
     ['a CONSTRUCT', { type: 'CONSTRUCT', path: ['status'], argumentList: [] }],
     ['an ENDPOINT', { type: 'ENDPOINT', path: [] }],
     ['a RELEASE', { type: 'RELEASE', path: [] }],
+    ...['GET', 'SET', 'CONSTRUCT', 'ENDPOINT', 'RELEASE', 'EVAL', 7, null].map((type): [string, unknown] => [
+      `what is a call but for its type, ${type}`,
+      { ...apply(['status']), type },
+    ]),
     ['null', null],
     ['a text', 'status'],
     ['nothing', undefined],
@@ -148,4 +153,35 @@ describe('anything else than a plain call of a listed method', () => {
     expect(served.status).toHaveBeenCalledOnce()
     expect(answers).toEqual([expect.objectContaining({ id: '2' })])
   })
+})
+
+describe('a plain call is made anew before Comlink sees it', () => {
+  const argument = { type: 'RAW', value: { value: [], more: 7 } }
+  const call = { id: '1', type: 'APPLY', path: ['status'], argumentList: [argument], more: 7 }
+  it.each<[what: string, odd: object]>([
+    ['a path with methods of its own', { path: Object.assign(['status'], { slice: 7, reduce: 7, map: 7 }) }],
+    ['a list with methods of its own', { argumentList: Object.assign([argument], { map: 7 }) }],
+    ['an argument that is to be thrown', { argumentList: [{ ...argument, type: 'HANDLER', name: 'throw' }] }],
+    ['an argument that is to be a port', { argumentList: [{ ...argument, type: 'HANDLER', name: 'proxy' }] }],
+    ['an argument of a kind that there is not', { argumentList: [{ ...argument, type: 'HANDLER', name: 'nobody' }] }],
+    ['an argument of no kind', { argumentList: [{ value: argument.value }] }],
+  ])('%s', async (_what, odd) => {
+    const { served, port } = exposed()
+    const answers: unknown[] = []
+    port.on('message', answer => answers.push(answer))
+    port.postMessage({ ...call, ...odd })
+    await settle()
+    expect(served.status.mock.calls).toEqual([[]])
+    const ok = expect.objectContaining({ value: expect.objectContaining({ counts }) })
+    expect(answers).toEqual([expect.objectContaining({ id: '1', type: 'RAW', value: { ok } })])
+  })
+})
+
+it('ports that come along are closed', async () => {
+  const { port } = exposed()
+  const { port1, port2 } = new MessageChannel()
+  const closed = vi.fn()
+  port1.once('close', closed)
+  port.postMessage('anything', [port2])
+  await eventually(() => closed.mock.calls.length).toBe(1)
 })

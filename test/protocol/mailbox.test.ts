@@ -145,3 +145,26 @@ describe('a mailbox', () => {
     port2.close()
   })
 })
+
+describe('whatever another thread posts', () => {
+  it('is received only where it is a list of messages, and only up to the first gap', async () => {
+    const [here, there] = pair()
+    for (const post of ['text', 7, null, { 0: 'a', length: 1 }, new Set(['a'])]) here.port.postMessage(post)
+    here.port.postMessage(Object.assign(['a', 'b'], { 3: 'd' }))
+    here.port.postMessage(['e', undefined, 'f'])
+    here.port.postMessage(['g'])
+    await settle()
+    expect(there.log).toEqual(['a', 'b', 'e', 'g'].map(each => `received ${each}`))
+  })
+
+  it('is received a thousand messages at a time, in their order: in between others have their turn', async () => {
+    const [here, there] = pair()
+    const counts: number[] = []
+    there.port.on('message', () => counts.push(there.log.length))
+    here.port.postMessage(Array.from({ length: 2500 }, (_, i) => i))
+    here.port.postMessage(['last'])
+    await settle(10)
+    expect(counts).toEqual([1000, 1000])
+    expect(there.log).toEqual([...Array.from({ length: 2500 }, (_, i) => `received ${i}`), 'received last'])
+  })
+})

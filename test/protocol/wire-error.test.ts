@@ -130,6 +130,14 @@ describe('an error that travels', () => {
     expect({ ...trip(sent) }).toEqual({ a: 1, z: 2 })
   })
 
+  it('costs no more where its fields have much in common', () => {
+    const much = Array(100_000).fill('x')
+    const fields = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`field ${i}`, much]))
+    const from = performance.now()
+    expect(Object.keys(toWireError(Object.assign(new Error('x'), fields)).fields)).toHaveLength(300)
+    expect(performance.now() - from).toBeLessThan(3000)
+  })
+
   it("keeps a system error's code, errno and syscall", () => {
     const sent = Object.assign(new Error('connect ECONNREFUSED'), {
       errno: -111,

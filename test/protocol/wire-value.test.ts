@@ -122,6 +122,17 @@ describe('a value that travels', () => {
     expect(Buffer.isBuffer(arrived.a)).toBe(true)
   })
 
+  it.each<[what: string, of: (item: unknown) => unknown]>([
+    ['array', item => Array(220).fill(item)],
+    ['object', item => Object.fromEntries(Array.from({ length: 120 }, (_, i) => [`key ${i}`, item]))],
+  ])('may hold the same %s very often: it is not gone through each time', (_what, of) => {
+    const value = of(of(of(of('end'))))
+    const from = performance.now()
+    const wire = toWireValue(value)
+    expect(performance.now() - from).toBeLessThan(5000)
+    expect([wire.value === value, wire.buffers, wire.nature]).toEqual([true, undefined, 'plain'])
+  })
+
   it('may go round in a circle', () => {
     const value: { name: string; self?: unknown; list: unknown[] } = { name: 'ring', list: [] }
     value.self = value

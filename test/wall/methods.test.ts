@@ -81,7 +81,7 @@ it('what a dialect lists is all there is; and what it says of the arguments hold
     const outcomes: unknown[] = []
     for (const name of ['whoami', 'constructor', '_secret', 'hasOwnProperty', 'query'])
       outcomes.push(await intruder.outcome(kind.call, lease, 0, name, []))
-    outcomes.push(await intruder.outcome(kind.query, 'select 1', undefined, undefined, undefined))
+    outcomes.push(await intruder.outcome(kind.query, 'select 1', undefined, undefined, 0))
     const echoes = [
       await intruder.ask(kind.call, lease, 0, 'echo', ['mine']),
       await intruder.ask(kind.call, lease, 0, 'echo', ['mine', 2]),

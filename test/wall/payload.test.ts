@@ -29,7 +29,7 @@ describe('what a message holds', () => {
   it.each([
     ['nothing', undefined],
     ['scalars', [1, 'x', null, undefined, true, 1n, Number.NaN, -0, 2 ** 53]],
-    ['an array with holes', Object.assign([1], { length: 3 })],
+    ['an array with holes', Object.assign([1], { length: 1025 })],
     ['a deep document', nested(900)],
     ['a ring', ring()],
     ['what stands in it very often', bomb(15)],
@@ -44,6 +44,7 @@ describe('what a message holds', () => {
 
   it.each([
     ['four billion holes', sparse()],
+    ['more holes than there are in any list', new Array(1025)],
     ['as many further in', [{ deep: new Map([['key', new Set([sparse()])]]) }]],
     ['as many behind some that are none', Object.assign([1, 2, 3], { length: 2 ** 32 - 1 })],
     ['a tower', nested(1100)],
@@ -51,6 +52,9 @@ describe('what a message holds', () => {
     ['too much text', Array.from({ length: 30 }, (_, i) => `${i}`.padEnd(10_000_000))],
     ['one text that is too long', 'x'.repeat(2 ** 28 + 1)],
     ['too many bytes', [new Uint8Array(2 ** 28 + 1)]],
+    ['as many in a mere ArrayBuffer', [new ArrayBuffer(2 ** 28 + 1)]],
+    ['keys that are too long together', Array.from({ length: 300 }, () => ({ ['x'.repeat(1_000_000)]: 1 }))],
+    ['four billion holes in the key of a map', new Map([[sparse(), 1]])],
     ['shared memory', [new SharedArrayBuffer(8)]],
     ['bytes in shared memory', [{ bytes: new Uint8Array(new SharedArrayBuffer(8)) }]],
     ['a Buffer in shared memory', [Buffer.from(new SharedArrayBuffer(8))]],
