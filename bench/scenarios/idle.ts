@@ -12,6 +12,6 @@ export const idleScenarios: readonly Scenario[] = [
     metrics: ['cycles/s', 'cycle'],
     entrants: [idlePool, ...oneThreadEntrants],
     length: 0.4,
-    warmUpSeconds: 1,
+    warmUpSeconds: 5,
   },
 ]
