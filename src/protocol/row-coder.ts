@@ -2,7 +2,7 @@ import { toWireValue } from './wire-value.ts'
 
 /** A result of rows, taken apart. */
 export interface RowSet {
-  /** What belongs to this one result. */
+  /** What belongs to this one result: scalars. */
   readonly head: object
   /** What the driver says of the columns: objects of scalars, the same in every result of a statement. */
   readonly fields: readonly object[]
@@ -11,64 +11,61 @@ export interface RowSet {
 
 /** What all results of a statement have in common. */
 export interface Shape {
+  /** The names of what belongs to each result. */
+  readonly head: readonly string[]
   readonly fields: readonly object[]
   /** The columns of rows that are objects; undefined: rows are arrays of `width`. */
   readonly names: readonly string[] | undefined
   readonly width: number
 }
 
-/** A result on the wire: its values in a row, and its shape by number; the shape itself where the far side has not got it yet. */
+/** A result on the wire: its shape by number, its values in a row, those of the head first; the shape itself where the far side has not got it yet. */
 export type WireRows = readonly [
-  head: object,
   shape: number,
-  newShape: Shape | undefined,
   count: number,
   values: readonly unknown[],
+  newShape: Shape | undefined,
   buffers: readonly Uint8Array[] | undefined,
 ]
-
-/** With fewer rows and fewer columns than that, plain cloning is as fast: one row of 1, 3, 8 columns takes 6, 13, 17 µs so, and 7, 9, 8 µs in parts. */
-const few = { rows: 16, columns: 3 } as const
 
 /** So many shapes are remembered, on both sides; then it begins anew. */
 const mostShapes = 256
 
 /**
  * Takes results apart, for one port. Structured clone writes the name of every column for every row, and seven facts about every
- * column for every result; here they travel once. For 200 rows of three columns that is a third of the cost.
+ * column for every result; here they travel once. One row of 1, 2, 3 columns takes 4 µs so, and 9 to 12 as it is; of 200 rows of
+ * three columns it is a third.
  */
 export class RowEncoder {
   readonly #shapes = new Map<string, number>()
   /** The shape of the last result: the next one is often like it, and to compare is quicker than to look up. */
   #last: { readonly shape: Shape; readonly number: number } | undefined
 
-  /** Undefined: these rows are few, or not all alike, or hold what only the serializer can judge. */
+  /** Undefined: these rows are not all alike, or hold what only the serializer can judge. */
   encode({ head, fields, rows }: RowSet): WireRows | undefined {
-    if (rows.length < few.rows && fields.length < few.columns) return undefined
     const names = namesOf(rows)
     if (names === 'unlike') return undefined
     const width = names ? names.length : (rows[0] as unknown[]).length
-    const flat = names ? flattenObjects(rows, names) : flattenArrays(rows, width)
-    if (flat === undefined) return undefined
-    const { value, buffers, nature } = toWireValue(flat)
+    const values = Object.values(head) as unknown[]
+    if (values.some(isCompound)) return undefined
+    const isFlat = names ? flattenObjects(rows, names, values) : flattenArrays(rows, width, values)
+    if (!isFlat) return undefined
+    const { value, buffers, nature } = toWireValue(values)
     if (nature !== 'plain') return undefined
-    const [shape, newShape] = this.#shapeOf(fields, names, width)
-    return [head, shape, newShape, rows.length, value as readonly unknown[], buffers]
+    const [shape, newShape] = this.#shapeOf({ head: Object.keys(head), fields, names, width })
+    return [shape, rows.length, value as readonly unknown[], newShape, buffers]
   }
 
   /** The shape's number, and the shape where the far side has not got it yet. */
-  #shapeOf(
-    fields: readonly object[],
-    names: readonly string[] | undefined,
-    width: number,
-  ): readonly [number, Shape | undefined] {
-    if (this.#last && isLike(this.#last.shape, fields, names, width)) return [this.#last.number, undefined]
-    const key = keyOf(fields, names, width)
+  #shapeOf(shape: Shape): readonly [number, Shape | undefined] {
+    if (this.#last && isLike(this.#last.shape, shape)) return [this.#last.number, undefined]
+    const key = keyOf(shape)
     const known = this.#shapes.get(key)
-    const shape = { fields: fields.map(field => ({ ...field })), names, width }
+    // Copied: they are the driver's, and may be changed by whoever gets the result.
+    const kept = { ...shape, fields: shape.fields.map(field => ({ ...field })) }
     const number = known ?? this.#remember(key)
-    this.#last = { shape, number }
-    return [number, known === undefined ? shape : undefined]
+    this.#last = { shape: kept, number }
+    return [number, known === undefined ? kept : undefined]
   }
 
   #remember(key: string): number {
@@ -83,28 +80,32 @@ export class RowEncoder {
 export class RowDecoder {
   readonly #shapes: Shape[] = []
 
-  /** The result as the driver has given it: its own fields, `rows` and `fields`. */
-  decode([head, number, newShape, count, values, buffers]: WireRows): object {
+  /** The result as the driver has given it: its head, `rows` and `fields`. */
+  decode([number, count, values, newShape, buffers]: WireRows): object {
     if (newShape) this.#shapes[number] = newShape
     if (buffers) for (const buffer of buffers) Object.setPrototypeOf(buffer, Buffer.prototype)
-    const { fields, names, width } = this.#shapes[number]!
+    const { head, fields, names, width } = this.#shapes[number]!
+    const result = objectOf(head, values, 0)
     const rows = new Array<unknown>(count)
-    for (let i = 0, at = 0; i < count; i++, at += width) {
+    for (let i = 0, at = head.length; i < count; i++, at += width) {
       rows[i] = names ? objectOf(names, values, at) : values.slice(at, at + width)
     }
+    result.rows = rows
     // Each result has fields of its own: whoever changes them changes nobody else's.
-    return { ...head, rows, fields: fields.map(field => ({ ...field })) }
+    result.fields = fields.map(field => ({ ...field }))
+    return result
   }
 }
 
-function objectOf(names: readonly string[], values: readonly unknown[], at: number): object {
+function objectOf(names: readonly string[], values: readonly unknown[], at: number): Record<string, unknown> {
   const row: Record<string, unknown> = {}
   for (let i = 0; i < names.length; i++) row[names[i]!] = values[at + i]
   return row
 }
 
-/** The columns of the first row; undefined where rows are arrays. */
+/** The columns of the first row, none if there is no row; undefined where rows are arrays. */
 function namesOf(rows: readonly unknown[]): readonly string[] | undefined | 'unlike' {
+  if (rows.length === 0) return []
   const [first] = rows
   if (Array.isArray(first)) return undefined
   if (!isRecord(first)) return 'unlike'
@@ -113,38 +114,46 @@ function namesOf(rows: readonly unknown[]): readonly string[] | undefined | 'unl
   return names.includes('__proto__') ? 'unlike' : names
 }
 
-function flattenObjects(rows: readonly unknown[], names: readonly string[]): unknown[] | undefined {
-  const values: unknown[] = []
+const isCompound = (value: unknown): boolean => typeof value === 'object' && value !== null
+
+/** False: they are not all alike. */
+function flattenObjects(rows: readonly unknown[], names: readonly string[], values: unknown[]): boolean {
   for (const row of rows) {
-    if (!isRecord(row)) return undefined
+    if (!isRecord(row)) return false
     let column = 0
     for (const name in row) {
-      if (name !== names[column++]) return undefined
+      if (name !== names[column++]) return false
       values.push(row[name])
     }
-    if (column !== names.length) return undefined
+    if (column !== names.length) return false
   }
-  return values
+  return true
 }
 
-function flattenArrays(rows: readonly unknown[], width: number): unknown[] | undefined {
-  const values: unknown[] = []
+function flattenArrays(rows: readonly unknown[], width: number, values: unknown[]): boolean {
   for (const row of rows) {
-    if (!Array.isArray(row) || row.length !== width) return undefined
+    if (!Array.isArray(row) || row.length !== width) return false
     for (const value of row) values.push(value)
   }
-  return values
+  return true
 }
 
 function isRecord(row: unknown): row is Record<string, unknown> {
   return typeof row === 'object' && row !== null && Object.getPrototypeOf(row) === Object.prototype
 }
 
-function isLike(shape: Shape, fields: readonly object[], names: readonly string[] | undefined, width: number): boolean {
-  if (shape.width !== width || shape.fields.length !== fields.length) return false
-  if ((shape.names === undefined) !== (names === undefined)) return false
-  if (names?.some((name, at) => name !== shape.names![at])) return false
-  return fields.every((field, at) => isAlike(shape.fields[at] as Facts, field as Facts))
+function isLike(a: Shape, b: Shape): boolean {
+  if (a.width !== b.width || a.fields.length !== b.fields.length || (a.names === undefined) !== (b.names === undefined))
+    return false
+  if (!isSame(a.head, b.head) || (a.names && !isSame(a.names, b.names!))) return false
+  for (let i = 0; i < a.fields.length; i++) if (!isAlike(a.fields[i] as Facts, b.fields[i] as Facts)) return false
+  return true
+}
+
+function isSame(a: readonly string[], b: readonly string[]): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
 }
 
 type Facts = Readonly<Record<string, unknown>>
@@ -155,8 +164,8 @@ function isAlike(a: Facts, b: Facts): boolean {
   return true
 }
 
-function keyOf(fields: readonly object[], names: readonly string[] | undefined, width: number): string {
-  let key = names ? names.join('\u0001') : `\u0003${width}`
+function keyOf({ head, fields, names, width }: Shape): string {
+  let key = `${head.join('\u0001')}\u0004${names ? names.join('\u0001') : `\u0003${width}`}`
   for (const field of fields) {
     key += '\u0002'
     for (const fact of Object.values(field)) key += `${fact}\u0001`

@@ -218,14 +218,14 @@ describe('query() in a worker for which the coordinator runs the driver', () => 
       await Promise.all([1, 2, 3].map(n => pool.query('select $1::int', [n])))
       return posts
     })
-    const { query, answer } = kind
+    const { query, rows } = kind
     expect(theirs).toEqual([[query], [query, query, query]])
-    expect(mine.flat()).toEqual([answer, answer, answer, answer])
+    expect(mine.flat()).toEqual([rows, rows, rows, rows])
   })
 
   it('tells of a result that can’t travel', async () => {
     const pool = pgPool(remote)
-    pool.dialect = { ...pool.dialect, toWire: result => ({ result, parse: () => {} }) }
+    pool.dialect = { ...pool.dialect, rowSet: () => undefined, toWire: result => ({ result, parse: () => {} }) }
     const failure = await startWorker().run(async ({ attach, failureOf }) => {
       const pool = await attach<Client>()
       return failureOf(() => pool.query('select 1'))
