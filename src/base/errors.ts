@@ -192,3 +192,13 @@ export const takenAway = (heldMs?: number, maxLeaseMs?: number): StaleLeaseError
 
 /** The library's own impossibility: never the caller's fault. */
 export const bug = (what: string): Error => new Error(`BUG: ${what}. Please report it.`)
+
+/**
+ * What a pipeline tells of a statement that was never written: its connection was lost before. The server has not heard of it,
+ * so it can go over another connection. `cause`: the loss. @internal Nobody outside ever sees it.
+ */
+export class NotSent extends Error {
+  constructor(cause: unknown) {
+    super('The connection was lost before the statement was sent.', { cause })
+  }
+}

@@ -19,7 +19,7 @@ export interface Outcome {
 export interface Pipeline {
   /**
    * Sends a statement behind those in flight, by the arguments that `statement()` has made. Tells `done`, once, when the
-   * connection is ready for what comes after it, however the statement has ended.
+   * connection is ready for what comes after it, however the statement has ended; with `NotSent` where it was never written.
    */
   send(args: readonly unknown[], done: Outcome): void
   /** Nothing is in flight, and nothing will be sent: the connection is as it was before. */

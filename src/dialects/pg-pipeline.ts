@@ -1,4 +1,5 @@
 import { Chain } from '../base/chain.ts'
+import { NotSent } from '../base/errors.ts'
 import { ignore } from '../base/maybe-async.ts'
 import type { Outcome, Pipeline } from './dialect.ts'
 import { PgGroup } from './pg-group.ts'
@@ -19,8 +20,8 @@ export interface PipelinedClient {
   /** Results come in the binary format: each has to be asked for so. */
   readonly binary: boolean
   query(query: object): unknown
-  on(event: 'error', listener: () => void): unknown
-  off(event: 'error', listener: () => void): unknown
+  on(event: 'error', listener: (error: unknown) => void): unknown
+  off(event: 'error', listener: (error: unknown) => void): unknown
   readonly connection: {
     readonly stream: { cork(): void; uncork(): void }
     on(event: 'readyForQuery' | 'bindComplete' | 'end', listener: () => void): unknown
@@ -41,6 +42,7 @@ export class PgPipeline implements Pipeline {
   /** Asked for in this turn of the event loop, and not written yet. */
   #unsent: PgQuery[] = []
   #isLost: boolean
+  #loss: unknown
 
   /** `begin`: told before anything is written. */
   constructor(client: PipelinedClient, begin: () => void = ignore) {
@@ -78,8 +80,9 @@ export class PgPipeline implements Pipeline {
   }
 
   /** No answer will come any more. The driver tells every statement that has none; those that wait for their ReadyForQuery are at their end. */
-  readonly #lost = (): void => {
+  readonly #lost = (loss?: unknown): void => {
     this.#isLost = true
+    this.#loss ??= loss
     for (const query of this.#inFlight) this.#end(query)
   }
 
@@ -95,7 +98,7 @@ export class PgPipeline implements Pipeline {
     group?.ended(query, hasFailed)
     if (!hasFailed) done.resolve(told.result)
     else if (PgGroup.isToBlame(query, told.error) && !this.#isLost) this.#repeat(query)
-    else done.reject(told.error)
+    else done.reject(this.#isLost && !query.isSent ? new NotSent(this.#loss ?? told.error) : told.error)
   }
 
   /** By itself this time. */

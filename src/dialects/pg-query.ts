@@ -48,6 +48,8 @@ export class PgQuery extends Link {
   closes: readonly string[] | undefined
   /** The server has bound its values: from then on it may have run. */
   isBound = false
+  /** False: the server can't have heard of it. */
+  isSent = false
   /** What the driver has said; the server is ready for what follows only a message later. */
   told: Told | undefined
   /** pg may put one of its own around it, for `query_timeout`. */
@@ -74,6 +76,7 @@ export class PgQuery extends Link {
   submit(connection: PgWriter): null {
     const { stream } = connection
     if (!stream.writable) return null
+    this.isSent = true
     if (this.closes) for (const name of this.closes) stream.write(aboutStatement('C', name))
     if (this.group) this.group.write(this, connection)
     else {

@@ -21,6 +21,7 @@ export async function runAlone<C extends object>(pool: Pool<C>, statement: State
   try {
     const lease = new StatementLease(new CheckoutLine(pool, await pool.checkout(request)), {
       paced() {},
+      again: statement => void runAlone(pool, statement),
       ready: () => lease.end(),
       lost() {},
     })

@@ -44,8 +44,8 @@ export class StatementDispatch implements StatementPlace, StatementLeaseOwner, S
     return Math.max(0, this.#waiting - this.#inLine)
   }
 
-  /** Sends a statement, at once or when it is its turn. */
-  add(statement: Statement): void {
+  /** Sends a statement, at once or when it is its turn. One that comes `again` has been let in already. */
+  add(statement: Statement, comes: 'first' | 'again' = 'first'): void {
     const isSlow = this.#pace.isSlow(statement.text)
     // As nobody waits, and nothing is idle, it can only go behind others.
     if (!isSlow && this.#waiting === 0 && !this.#source.isAnyIdle(this.#leases.size)) {
@@ -57,7 +57,7 @@ export class StatementDispatch implements StatementPlace, StatementLeaseOwner, S
     this.#serve()
     if (!statement.isWaiting) return
     statement.waits(this, waitMs => this.timeoutError(waitMs))
-    const full = this.#source.full()
+    const full = comes === 'first' ? this.#source.full() : undefined
     if (full) return statement.leave(full)
     // It may wait for a connection that is being opened, but not for a place.
     if (statement.waitMs === 0 && this.#asks.size === this.#inLine) statement.leave(this.timeoutError(0))
@@ -93,6 +93,10 @@ export class StatementDispatch implements StatementPlace, StatementLeaseOwner, S
       this.#leases.delete(lease)
       lease.cutOff(error)
     }
+  }
+
+  again(statement: Statement): void {
+    this.add(statement, 'again')
   }
 
   paced(text: string, ms: number): void {

@@ -10,6 +10,8 @@ import type { StatementLine } from './statement-line.ts'
 export interface StatementLeaseOwner {
   /** A statement was answered, `ms` after the one before it on this connection. */
   paced(text: string, ms: number): void
+  /** What it was given was never sent, and waits again. */
+  again(statement: Statement): void
   /** It may take more; or it must be ended, if nothing is in flight. */
   ready(lease: StatementLease): void
   /** The connection was taken away, by its loss or an invalidation: what was in flight has failed or will. */
@@ -89,6 +91,14 @@ export class StatementLease extends Link implements StatementPlace {
     this.#owner.paced(statement.text, ms)
     if (this.#state === 'alone') this.#state = 'open'
     if (this.#state === 'open') this.#owner.ready(this)
+  }
+
+  unsent(statement: Statement): void {
+    this.#inFlight.delete(statement)
+    if (this.#state === 'alone') this.#state = 'open'
+    if (this.#state === 'open') this.#owner.ready(this)
+    // Only now: some pools lend one at a time.
+    this.#owner.again(statement)
   }
 
   /** Nothing is in flight: the connection goes home. */

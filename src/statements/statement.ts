@@ -1,4 +1,5 @@
 import { Link } from '../base/chain.ts'
+import { NotSent } from '../base/errors.ts'
 import { Patience } from '../base/patience.ts'
 import type { Outcome } from '../dialects/dialect.ts'
 import type { Borrower } from '../fairies/borrower.ts'
@@ -9,6 +10,8 @@ export interface StatementPlace {
   left(statement: Statement): void
   /** The driver has answered it, and its caller has been told, if there still is one. */
   answered?(statement: Statement): void
+  /** It was lost before it was sent, and waits again, for another connection. */
+  unsent?(statement: Statement): void
 }
 
 /** What is particular to one statement. */
@@ -41,6 +44,8 @@ export class Statement extends Link implements Outcome {
   #wait: Patience | undefined
   #place: StatementPlace | undefined
   #state: 'waiting' | 'sent' | 'over' = 'waiting'
+  /** Once: who never has a connection that lives must not be asked for ever. */
+  #mayComeAgain = true
 
   constructor(borrower: Borrower, wish: StatementWish, outcome: Outcome) {
     super()
@@ -85,7 +90,13 @@ export class Statement extends Link implements Outcome {
   }
 
   reject(error: unknown): void {
-    this.fail(error)
+    const isUnsent = error instanceof NotSent
+    if (isUnsent && this.#mayComeAgain && this.#state === 'sent' && this.#place?.unsent) {
+      this.#mayComeAgain = false
+      this.#state = 'waiting'
+      return this.#place.unsent(this)
+    }
+    this.fail(isUnsent ? error.cause : error)
     this.#place?.answered?.(this)
   }
 

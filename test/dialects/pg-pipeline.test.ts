@@ -1,5 +1,8 @@
+import type { Socket } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
 import pgModule, { type Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { NotSent } from '../../src/base/errors.ts'
 import { type PostgresServer, startPostgres } from '../../src/cli/postgres-server.ts'
 import type { Pipeline } from '../../src/dialects/dialect.ts'
 import { pg } from '../../src/dialects/pg.ts'
@@ -204,7 +207,7 @@ describe('a pipeline of pg', () => {
       'Connection terminated unexpectedly',
     ])
     // A statement that is sent after that has its end, too.
-    expect(await settled([send('select 5')])).toEqual([expect.stringMatching(/not queryable/)])
+    expect(await settled([send('select 5')])).toEqual([expect.stringMatching(/before the statement was sent/)])
   })
 
   it('over a client that is dead already, fails as well', async () => {
@@ -217,6 +220,16 @@ describe('a pipeline of pg', () => {
     const failure = new Promise((_, reject) => {
       late.send(dialect.statement!('select 1', []), { resolve: reject, reject })
     })
-    await expect(failure).rejects.toThrow('not queryable')
+    await expect(failure).rejects.toMatchObject({ cause: { message: expect.stringContaining('not queryable') } })
+    await expect(failure).rejects.toThrow(NotSent)
+  })
+
+  it('tells of what was asked for, and never written, that the server can not have heard of it', async () => {
+    const { client, send } = await piped()
+    const written = send('select 1')
+    await turn()
+    const outcomes = settled([written, send('select 2'), send('select 3')])
+    ;(client as unknown as { connection: { stream: Socket } }).connection.stream.destroy(new Error('gone'))
+    expect(await outcomes).toEqual(['gone', ...Array(2).fill('The connection was lost before the statement was sent.')])
   })
 })

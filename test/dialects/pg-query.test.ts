@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { Client, QueryResult } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type PostgresServer, startPostgres } from '../../src/cli/postgres-server.ts'
@@ -134,6 +135,27 @@ describe('query() of a pool over pg', () => {
     // All connections of that time are replaced.
     expect((await view.pids()).includes(rows[0]!.pid as number)).toBe(false)
     await eventually(() => pool.status().checkedout).toBe(0)
+  })
+
+  it('has what was never sent go over another connection, once: where that is lost as well, it fails with the loss', async () => {
+    const pool = pgPool({ poolSize: 1 })
+    const streams: Socket[] = []
+    pool.on('connect', client => {
+      streams.push((client as unknown as { connection: { stream: Socket } }).connection.stream)
+    })
+    const ask = (n: number): Promise<unknown> => pool.query<Rows>('select $1::int as n', [n]).then(({ rows }) => rows)
+    await ask(0)
+    const answers = [1, 2, 3].map(ask)
+    // They are written at the end of this turn, and find no connection then.
+    streams[0]!.destroy(new Error('gone'))
+    expect(await Promise.all(answers)).toEqual([[{ n: 1 }], [{ n: 2 }], [{ n: 3 }]])
+    expect(streams.length).toBe(2)
+
+    const unlucky = failureOf(ask(4))
+    streams[1]!.destroy(new Error('gone'))
+    pool.on('checkout', () => streams[2]!.destroy(new Error('gone again')))
+    expect(await unlucky).toMatchObject({ message: 'gone again' })
+    await eventually(() => pool.status()).toMatchObject({ checkedout: 0, waiting: 0 })
   })
 
   it('cancels at the server what its caller has left, and uses the connection again', async () => {

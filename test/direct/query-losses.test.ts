@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { Client, QueryResult } from 'pg'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type * as Door from '../../src/index.ts'
@@ -56,6 +57,23 @@ async function busy(road: Road): Promise<Busy> {
   await eventually(() => pool.status().waiting).toBe(1)
   return { pool, record: records[0]!, worker, pid, ends }
 }
+
+it.each(roads)('what a worker has never sent goes over another connection, over %s', async road => {
+  const pool = own.pool(road)
+  const answers = await startWorker().run(async ({ attach }) => {
+    const pool = await attach<Client>()
+    await pool.query('select 0')
+    const conn = await pool.connect()
+    const { stream } = (conn.connection as unknown as { connection: { stream: Socket } }).connection
+    await conn.close()
+    const answers = [1, 2, 3].map(n => pool.query<Rows>('select $1::int as n', [n]).then(({ rows }) => rows[0]!.n))
+    // They are written at the end of this turn, and find no connection then.
+    stream.destroy(new Error('gone'))
+    return Promise.all(answers)
+  })
+  expect(answers).toEqual([1, 2, 3])
+  await eventually(() => pool.status()).toMatchObject({ checkedin: 1, checkedout: 0, waiting: 0 })
+})
 
 describe.each(roads)('while a statement of a worker runs and another waits, over %s,', road => {
   it('the end of its session fails the one, and the other goes over a new connection', async () => {
