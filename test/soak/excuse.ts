@@ -25,7 +25,8 @@ export function excuseOf(error: unknown, id: number): Excuse | undefined {
   if (error instanceof Leave) return error.id === id ? 'left' : undefined
   if (error instanceof TimeoutError) {
     if (error.phase === 'query') return 'late'
-    return error.phase === 'wait' || error.phase === 'connect' ? 'waited' : 'cancelled'
+    // Before there is a connection: one that is about to be lent may have something to say, and is asked first.
+    return ['wait', 'connect', 'ping', 'checkout'].includes(error.phase) ? 'waited' : 'cancelled'
   }
   if (error instanceof StaleLeaseError) return 'lost'
   if (error instanceof InvalidRequestError) return closedWords.test(error.message) ? 'closed' : undefined
