@@ -3,6 +3,7 @@ import { header, headerWords, row, rowWords, sessionRow, sessionRowWords, slotFl
 import { sessionWords } from '../../src/slots/session-rows.ts'
 import { SlotTable } from '../../src/slots/slot-table.ts'
 import { isIdle, maxSession, type SlotState, sessionOf, stateNumbers } from '../../src/slots/state.ts'
+import { slotRoads, slotStates } from '../support/slot-roads.ts'
 
 /*
  * A shared table as the coordinator sees it, and a thread that writes into the same memory what it must not.
@@ -35,20 +36,9 @@ function bring(session: number, ...states: readonly SlotState[]): number {
   return word
 }
 
-const roads = {
-  empty: [],
-  opening: ['opening'],
-  idle: ['opening', 'idle'],
-  reserved: ['opening', 'idle', 'reserved'],
-  leased: ['opening', 'leased'],
-  returning: ['opening', 'leased', 'returning'],
-  closing: ['opening', 'leased', 'closing'],
-} as const satisfies Record<SlotState, readonly SlotState[]>
-const states = Object.keys(roads) as SlotState[]
-
 /** Whatever anybody may write. */
 const forgeries = [
-  ...states.flatMap(state => [0, thread, last + 1, maxSession].map(session => wordOf(state, session, 9))),
+  ...slotStates.flatMap(state => [0, thread, last + 1, maxSession].map(session => wordOf(state, session, 9))),
   ...[-1, -(2 ** 31), 2 ** 31 - 1, wordOf('idle', 0, 9) | -(2 ** 31)],
 ]
 
@@ -147,9 +137,9 @@ describe('what only the coordinator writes is read where no thread can write:', 
 })
 
 describe('a slot that no thread may step is what the coordinator knows it is:', () => {
-  const ours = states.filter(state => state !== 'idle')
+  const ours = slotStates.filter(state => state !== 'idle')
   it.each(ours)('one that it has made %s', state => {
-    const known = bring(0, ...roads[state])
+    const known = bring(0, ...slotRoads[state])
     for (const [i, forged] of forgeries.filter(word => word !== known).entries()) {
       words[cellOf('word')] = forged
       expect(table.word(0)).toBe(known)
@@ -162,7 +152,7 @@ describe('a slot that no thread may step is what the coordinator knows it is:', 
   it.each(['opening', 'reserved', 'returning', 'closing'] as const)(
     'one that is %s under the number of a thread',
     state => {
-      const known = bring(thread, ...roads[state])
+      const known = bring(thread, ...slotRoads[state])
       for (const forged of forgeries) {
         words[cellOf('word')] = forged
         expect(table.word(0)).toBe(known)
@@ -189,7 +179,7 @@ describe('a slot that no thread may step is what the coordinator knows it is:', 
 
 describe('a slot that a thread may step', () => {
   it.each(['idle', 'leased'] as const)('from %s is where it has stepped it to: idle, or lent to a session', state => {
-    bring(thread, ...roads[state])
+    bring(thread, ...slotRoads[state])
     for (const word of [wordOf('leased', thread, 9), wordOf('idle', 0, 9), wordOf('leased', last, 10)]) {
       words[cellOf('word')] = word
       expect(table.word(0)).toBe(word)
@@ -198,7 +188,7 @@ describe('a slot that a thread may step', () => {
   })
 
   it.each(['idle', 'leased'] as const)('from %s is idle after anything else, and its connection lost', state => {
-    const known = bring(thread, ...roads[state])
+    const known = bring(thread, ...slotRoads[state])
     const steps = [known, ...[1, thread, last].map(session => wordOf('leased', session, 9))]
     const wrong = forgeries.filter(word => !steps.includes(word) && word !== wordOf('idle', 0, 9))
     for (const forged of wrong) {

@@ -6,30 +6,19 @@ import {
   type SlotState,
   sessionOf,
   slotOfLease,
-  stateNumbers,
   stateOf,
   wordOfLease,
 } from '../../src/slots/state.ts'
-
-const states = Object.keys(stateNumbers) as SlotState[]
+import { slotRoads, slotStates } from '../support/slot-roads.ts'
 
 /** A word in a given state, reached by allowed steps only. */
 function wordIn(state: SlotState): number {
-  const paths: Record<SlotState, SlotState[]> = {
-    empty: [],
-    opening: ['opening'],
-    idle: ['opening', 'idle'],
-    reserved: ['opening', 'idle', 'reserved'],
-    leased: ['opening', 'leased'],
-    returning: ['opening', 'leased', 'returning'],
-    closing: ['opening', 'closing'],
-  }
-  return paths[state].reduce((word, to) => nextWord(word, to, 3), 0)
+  return slotRoads[state].reduce<number>((word, to) => nextWord(word, to, 3), 0)
 }
 
 describe("a slot's word", () => {
-  for (const from of states) {
-    for (const to of states) {
+  for (const from of slotStates) {
+    for (const to of slotStates) {
       const allowed = (allowedSteps[from] as readonly SlotState[]).includes(to)
       it(`${allowed ? 'goes' : 'refuses to go'} from ${from} to ${to}`, () => {
         const word = wordIn(from)
