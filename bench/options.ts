@@ -41,8 +41,8 @@ What is measured, and against what:
   P8  a worker killed in a query: how soon the next waiter has a connection
   P9  a pool starved by leaked fairies: how soon one is reclaimed
 
-Contenders run interleaved, one at a time, after a warm-up of 10 s each (25 s where eight threads share four connections). Figures are medians (least–greatest) over the rounds;
-a ratio is the median of the rounds' own ratios. A contender that is not to be had here is skipped, and what it was wanted for is
+Contenders run interleaved, one at a time, after a warm-up of up to 10 s each (25 s where eight threads share four
+connections). Figures are medians (least–greatest) over the rounds; a ratio is the median of the rounds' own ratios. A contender that is not to be had here is skipped, and what it was wanted for is
 reported as not measured: PgBouncer 1.18 or newer is looked for on the PATH and in /usr/sbin. By default a run takes 10 minutes.`
 
 /** @throws {Error} an option is unknown or out of range. */
