@@ -132,6 +132,6 @@ describe.each(['direct', 'remote'] as const)('where the transport is %s,', trans
     await worker.terminate()
     await fairy.close()
     await eventually(() => pool.status()).toMatchObject({ checkedin: 1, checkedout: 0 })
-    expect(await own.view.pids()).toHaveLength(1)
+    await eventually(() => own.view.pids()).toHaveLength(1)
   })
 })

@@ -93,6 +93,7 @@ it("Comlink's own messages reach nothing but the listed methods, crash nothing, 
     }
     for (const id of [undefined, 7, null, textless, 'x'.repeat(1000)]) port.postMessage({ ...apply(['status']), id })
     const { port1, port2 } = new MessageChannel()
+    const isClosed = new Promise(resolve => port1.once('close', () => resolve('closed')))
     port.postMessage(apply(['status'], [{ type: 'HANDLER', name: 'proxy', value: port2 }]), [port2])
     const call = async (name: string, ...args: readonly unknown[]): Promise<unknown> => {
       const answer = (await new Promise(resolve => {
@@ -107,7 +108,6 @@ it("Comlink's own messages reach nothing but the listed methods, crash nothing, 
     port.postMessage({ id: 'named', ...apply(named) })
     const status = await call('status')
     const bad = answers.filter(({ id }) => id !== 'named' && id !== 'status')
-    const isClosed = new Promise(resolve => port1.once('close', () => resolve('closed')))
     const lease = await intruder.lease()
     const refusals: unknown[] = []
     for (const kind of ['', 'constructor', '__proto__', textless])
