@@ -39,6 +39,7 @@ export const goals: Readonly<Record<string, readonly Goal[]>> = {
   'P4 on 4': contended(1),
   'P4 on 8': contended(1.25),
   'P4 for 8': [figure('longest/mean wait', atMost(2)), figure('busiest/idlest', null)],
+  'P4 in turns': [speed('own pools × 4'), speed('PgBouncer')],
   P5: [speed('own pools', atLeast(3)), speed('own pools × 10', atLeast(2.5)), speed('PgBouncer')],
   P6: [speed('bare messages', atLeast(1)), speed('Comlink calls', atLeast(2))],
   'P6 by 1': [speed('bare messages'), speed('Comlink calls')],

@@ -20,8 +20,8 @@ const leastRounds = 5
 export const help = `npm run bench -- [options]
 
   --only P2,P6          these targets; default P1 to P9
-  --context             comparisons that have no target as well: P2 and P3 with 1, 2, 8 and 16 threads, P6 with
-                        1 task, P9 in a heap of many small objects
+  --context             comparisons that have no target as well: P2 and P3 with 1, 2, 8 and 16 threads, P4 with
+                        16 threads of 1 task, P6 with 1 task, P9 in a heap of many small objects
   --rounds N            rounds of every contender, ${leastRounds} or more; default ${leastRounds}
   --seconds S           length of one contender's part of a round; default 1, of which some scenarios need less
   --quick               a look only: 2 rounds of 0.2 s, or what --rounds and --seconds say, and next to no warm-up

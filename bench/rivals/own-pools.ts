@@ -20,6 +20,8 @@ const pools = (file: string, name: string, times: number): Entrant => ({
 })
 
 export const ownPools = pools('bench-own-pool', 'own pools', 1)
+/** One connection for each thread, where there are four threads to a connection of the shared pool. */
+export const fourfoldPools = pools('bench-own-pool', 'own pools × 4', 4)
 export const tenfoldPools = pools('bench-own-pool', 'own pools × 10', 10)
 
 /** The same with `pool.query()`. */

@@ -1,6 +1,6 @@
 import { type Scenario, type Terms, termsText } from '../contender.ts'
 import { throughput } from '../metrics.ts'
-import { ownPools, tenfoldPools } from '../rivals/own-pools.ts'
+import { fourfoldPools, ownPools, tenfoldPools } from '../rivals/own-pools.ts'
 import { pgBouncer } from '../rivals/pgbouncer.ts'
 import { sharedPool } from '../rivals/shared-pool.ts'
 
@@ -40,6 +40,16 @@ export const queryScenarios: readonly Scenario[] = [
   // ratio was 0.4, after 25 s 1.1.
   {
     ...contended('P4 for 8', { threads: 8, tasks: 8, connections: 4, rows: 1 }, [sharedPool, pgBouncer]),
+    warmUpSeconds: 25,
+  },
+  // As Piscina has it by itself: one task a thread. Each connection goes from thread to thread.
+  {
+    ...contended('P4 in turns', { threads: 16, tasks: 1, connections: 4, rows: 1 }, [
+      sharedPool,
+      fourfoldPools,
+      pgBouncer,
+    ]),
+    isContext: true,
     warmUpSeconds: 25,
   },
 ]

@@ -194,6 +194,9 @@ export class Session {
       this.#holdings.add(checkout)
     }
     this.#mailbox.post([kind.grant, id, checkout.lease, isOffer])
+    // Offered first, then whether anybody waits there: the thread does it the other way round, so one of the two sees the other.
+    const isNeedless = isOffer && this.#pool.slots.sessions.waiting(this.borrower.session) === 0
+    if (isNeedless) setImmediate(() => this.#pool.tidy())
   }
 
   #leave(id: number): void {

@@ -80,8 +80,9 @@ export class Wishes {
     this.#requests.set(id, request)
     checkout.then(
       granted => {
-        this.#fulfil(id, request)
+        // On offer first: until then he counts as one that waits.
         grant(granted)
+        this.#fulfil(id, request)
       },
       (error: unknown) => {
         this.#fulfil(id, request)

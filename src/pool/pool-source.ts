@@ -71,6 +71,6 @@ export class PoolSource<C extends object> implements StatementSource {
   }
 
   full(): QueueFullError | undefined {
-    return fullQueue(this.#pool.slots, queuePolicy(this.#pool.settings), 'query')
+    return fullQueue(this.#pool.slots, 0, queuePolicy(this.#pool.settings), 'query')
   }
 }

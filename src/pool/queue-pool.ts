@@ -18,6 +18,7 @@ import { type CheckoutRequest, notNeeded } from './request.ts'
 import { Starvation } from './starvation.ts'
 import { fullTimeoutError } from './timeout-report.ts'
 import { hasUpkeep, Upkeep } from './upkeep.ts'
+import { Vigil } from './vigil.ts'
 import { type Waiter, Waiters } from './waiters.ts'
 
 /**
@@ -30,9 +31,16 @@ export class QueuePool<C extends object = object> extends Pool<C> {
     isAnybody => {
       this.starvation?.watch(isAnybody)
       this.custody.deadlocks?.watch(isAnybody)
-      if (!isAnybody) this.prober.rest()
+      if (isAnybody) return
+      this.#vigil.end()
+      this.prober.rest()
     },
   )
+
+  readonly #vigil = new Vigil(() => this.slots, {
+    neglected: () => this.tidy(),
+    quiet: () => this.#waiters.dismissNeedless(),
+  })
 
   constructor(options: PoolOptions<C>) {
     super(options, ({ poolSize, maxOverflow }) => (maxOverflow < 0 ? 'growing' : poolSize + maxOverflow))
@@ -147,10 +155,11 @@ export class QueuePool<C extends object = object> extends Pool<C> {
       }
       patience.watch(leave)
       this.#waiters.add(waiter, request.arrival)
+      if (session !== 0) this.#vigil.keep()
       // Waiters first, then the slots: who returns a connection does it the other way round, so one of the two sees the other.
       this.serveWaiters()
       if (!isNew || !request.isCounted || !this.#waiters.has(waiter)) return
-      const full = fullQueue(this.slots, queuePolicy(this.settings), 'connect')
+      const full = fullQueue(this.slots, 0, queuePolicy(this.settings), 'connect')
       if (full) leave(full)
     })
   }
@@ -204,8 +213,10 @@ export class QueuePool<C extends object = object> extends Pool<C> {
 
   #nextHome(mayOpen: boolean): ConnectionRecord<C> | undefined {
     let next: ConnectionRecord<C> | undefined
+    const { isAllSpokenFor } = this.#vigil
     for (const record of this.records) {
       if (!isHome(record) || (!mayOpen && !this.prober.mayLend(record))) continue
+      if (isAllSpokenFor && record.state === 'idle' && this.slots.isFresh(record.slot)) continue
       if (next === undefined || this.#isBefore(record, next)) next = record
     }
     return next

@@ -4,6 +4,7 @@ import { collectGarbage, garbageCollector } from '../base/garbage.ts'
 import { Ticker } from '../base/ticker.ts'
 import type { Borrower } from '../fairies/borrower.ts'
 import { letGo } from '../fairies/lost-fairies.ts'
+import { anyoneWaits } from '../slots/fair-share.ts'
 import { slotFlag } from '../slots/layout.ts'
 import { isLeased, sessionOf } from '../slots/state.ts'
 import type { Pool } from './pool.ts'
@@ -101,10 +102,11 @@ export class Starvation {
   }
 
   #look(): void {
-    // What can be given is given first, and asks that nobody needs any more leave: then nobody may be waiting.
+    // What can be given is given first: then nobody may be waiting, though asks of theirs may stand.
     this.#pool.serveWaiters()
+    if (!this.#ticker.isRunning || !anyoneWaits(this.#pool.slots)) return
     // Nor does a collection help who waits for the pool to be resumed.
-    if (!this.#ticker.isRunning || this.#pool.isSuspended) return
+    if (this.#pool.isSuspended) return
     this.#observe(1)
     this.#askNext()
   }

@@ -16,11 +16,13 @@ export interface Waiter<C extends object> {
 interface Entry<C extends object> {
   readonly waiter: Waiter<C>
   readonly arrival: number
+  /** Among the callers of all threads: see `SessionRows.since()`. */
+  readonly number: number
 }
 
 /**
  * The requests that wait at the coordinator: of its own callers one each, of another thread as many as that thread asks for
- * (its callers stand in its own queue). The thread that holds fewest comes first, and among equals who came first; within a
+ * (its callers stand in its own queue, and a request stands while that is empty for a moment). The thread that holds fewest comes first, and among equals who came first; within a
  * thread it is first come, first served. Every change is said in the table, where threads look before they claim.
  */
 export class Waiters<C extends object> {
@@ -51,7 +53,8 @@ export class Waiters<C extends object> {
     const later = arrival > this.#newest ? [] : [...queue.values()].filter(entry => entry.arrival > arrival)
     this.#newest = Math.max(this.#newest, arrival)
     for (const entry of later) queue.delete(entry.waiter)
-    for (const entry of [{ waiter, arrival }, ...later]) queue.set(entry.waiter, entry)
+    const number = this.#slots().sessions.arrive()
+    for (const entry of [{ waiter, arrival, number }, ...later]) queue.set(entry.waiter, entry)
     this.#changed(session, queue, 1)
   }
 
@@ -69,10 +72,12 @@ export class Waiters<C extends object> {
   /** Whose turn it is; undefined when nobody waits. Requests whose thread does not need them any more leave. */
   next(): Waiter<C> | undefined {
     if (this.#size === 0) return undefined
-    this.#dismissNeedless()
+    this.#dismissSurplus()
+    const { sessions } = this.#slots()
     let next: Entry<C> | undefined
     let fewest = Number.POSITIVE_INFINITY
     for (const [session, queue] of this.#bySession) {
+      if (session !== 0 && sessions.waiting(session) <= 0) continue
       const [entry] = queue.values()
       const held = this.#bySession.size === 1 ? 0 : this.#slots().heldBy(session)
       if (entry === undefined || held > fewest) continue
@@ -97,11 +102,17 @@ export class Waiters<C extends object> {
     return count
   }
 
-  /** A thread's callers may have been served by each other: then its requests are more than its callers. */
-  #dismissNeedless(): void {
+  /** Requests of threads in which nobody waits leave. */
+  dismissNeedless(): void {
+    this.#dismissSurplus(0)
+  }
+
+  /** A thread's callers may have been served by each other: then its requests are more than its callers, if it has any. */
+  #dismissSurplus(least = 1): void {
     const { sessions } = this.#slots()
     for (const [session, queue] of this.#bySession) {
-      const needless = session === 0 ? 0 : queue.size - sessions.waiting(session)
+      const waiting = sessions.waiting(session)
+      const needless = session === 0 || waiting < least ? 0 : queue.size - waiting
       if (needless <= 0) continue
       for (const waiter of [...queue.keys()].slice(0, needless)) waiter.leave()
     }
@@ -109,10 +120,15 @@ export class Waiters<C extends object> {
 
   #changed(session: number, queue: ReadonlyMap<Waiter<C>, Entry<C>>, by: 1 | -1): void {
     const slots = this.#slots()
+    const { sessions } = slots
     this.#size += by
     slots.waiters = this.#size
-    slots.sessions.addAsks(session, by)
-    if (session === 0) slots.sessions.setWaiting(0, queue.size)
+    if (session === 0) {
+      const [first] = queue.values()
+      if (first) sessions.setSince(0, first.number)
+      sessions.setWaiting(0, queue.size)
+    }
+    sessions.addAsks(session, by)
     if (this.#size === Math.max(0, by)) this.#onChange(by === 1)
   }
 }

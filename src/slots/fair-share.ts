@@ -46,3 +46,45 @@ function countHeld(table: SlotTable, last: number): void {
     if (isLeased(word)) held[sessionOf(word)]!++
   }
 }
+
+/** How many callers of a thread wait whom nobody has rung for yet. */
+const unrung = ({ sessions }: SlotTable, session: number): number =>
+  sessions.waiting(session) - sessions.bells.unheard(session)
+
+/**
+ * Whose turn it is when something comes free: of the threads that wait, the one that holds fewest, and among equals the one whose
+ * first caller came first; `giver`, which has just had it, stands behind its equals. Who has been rung for as many as wait there is
+ * about to come. -1: nobody's.
+ */
+export function nextInTurn(table: SlotTable, giver = -1): number {
+  if (table.waiters === 0) return -1
+  const { sessions } = table
+  const { last } = sessions
+  let next = -1
+  let isCounted = false
+  for (let session = 0; session <= last; session++) {
+    if (!sessions.isEntitled(session) || unrung(table, session) <= 0) continue
+    if (next !== -1 && !isCounted) countHeld(table, last)
+    isCounted ||= next !== -1
+    if (next === -1 || isBefore(table, session, next, giver)) next = session
+  }
+  return next
+}
+
+/** `held` has been filled. */
+function isBefore({ sessions }: SlotTable, session: number, other: number, giver: number): boolean {
+  const lead = held[session]! - held[other]!
+  if (lead !== 0) return lead < 0
+  return other === giver || (session !== giver && ((sessions.since(session) - sessions.since(other)) | 0) < 0)
+}
+
+/** How many callers have been rung for, in all threads, who have not come yet: so much of what is idle is spoken for. */
+export function spokenFor(table: SlotTable): number {
+  if (table.waiters === 0) return 0
+  const { sessions } = table
+  let rung = 0
+  for (let session = 1, { last } = sessions; session <= last; session++) {
+    if (sessions.isEntitled(session)) rung += Math.min(sessions.bells.unheard(session), sessions.waiting(session))
+  }
+  return rung
+}

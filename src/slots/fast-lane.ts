@@ -1,8 +1,8 @@
 import { monotonicMs } from '../base/clock.ts'
-import { anyoneWaits, mayKeep, othersWait } from './fair-share.ts'
+import { mayKeep, nextInTurn, othersWait, spokenFor } from './fair-share.ts'
 import { slotFlag, tableFlag } from './layout.ts'
 import type { SlotTable } from './slot-table.ts'
-import { isIdle, leaseId, slotOfLease, wordOfLease } from './state.ts'
+import { isIdle, isTaken, leaseId, sessionOf, slotOfLease, wordOfLease } from './state.ts'
 
 /** What of the pool's policy a thread must know to lend to itself. */
 export interface LanePolicy {
@@ -62,7 +62,12 @@ export class FastLane {
 
   /** Claims the idle slot whose turn it is, unless others wait: whoever comes while they do stands behind them (no barging). `unwantedAt`: none that is wanted by another at that time. */
   claim(unwantedAt?: number): number {
-    if (!this.isOpen || othersWait(this.#table, this.#session)) return 0
+    return othersWait(this.#table, this.#session) ? 0 : this.take(unwantedAt)
+  }
+
+  /** The same for a thread whose turn it is: whoever else waits stands behind it. */
+  take(unwantedAt?: number): number {
+    if (!this.isOpen) return 0
     for (;;) {
       const slot = this.#nextIdle(unwantedAt)
       if (slot === -1) return 0
@@ -102,9 +107,36 @@ export class FastLane {
     const idle = table.step(slot, wordOfLease(lease), 'idle')
     if (idle === -1) return 'ended'
     this.#left[slot] = idle
-    // Idle first, then who waits: the coordinator does it the other way round, so one of the two sees the other. The same
+    // Idle first, then who waits: who waits does it the other way round, so one of the two sees the other. The same
     // holds for a `dispose()`, which marks first and then closes what is idle.
-    return anyoneWaits(table) || table.isMarked(slot, slotFlag.retiring) ? 'awaited' : 'home'
+    if (table.isMarked(slot, slotFlag.retiring)) return 'awaited'
+    const next = nextInTurn(table, this.#session)
+    if (next === -1) return 'home'
+    if (!this.#mayRing(next) || !this.#isFresh(slot)) return 'awaited'
+    table.sessions.bells.ring(next)
+    return 'home'
+  }
+
+  /**
+   * For a thread that waits, or waits no more, where connections are idle: whoever left them there may have seen nobody. Rings for
+   * as many as nobody has been rung for. False: there is something besides that only the coordinator can give.
+   */
+  ringForIdle(): boolean {
+    const table = this.#table
+    let left = -spokenFor(table)
+    let isAllSaid = true
+    for (let slot = 0, slots = table.capacity; slot < slots; slot++) {
+      const word = table.word(slot)
+      if (isIdle(word) && this.#isFresh(slot)) left++
+      else if (!isTaken(word) || this.#isNeedless(slot, word)) isAllSaid = false
+    }
+    for (; left > 0; left--) {
+      const next = nextInTurn(table)
+      if (next === -1) break
+      if (!this.#mayRing(next)) return false
+      table.sessions.bells.ring(next)
+    }
+    return isAllSaid
   }
 
   /** A lease that nobody has used, back to where it came from, and whatever is the matter with it: somebody else will see to that. */
@@ -112,6 +144,18 @@ export class FastLane {
     const slot = slotOfLease(lease)
     this.#table.stampReturn(slot)
     this.#table.step(slot, wordOfLease(lease), 'idle')
+  }
+
+  /** True when that thread could take it, as things are now. The coordinator's own is told by a message. */
+  #mayRing(session: number): boolean {
+    const { flags, sessions } = this.#table
+    const forbids = sessions.isDirect(session) ? forbidden : forbidden | tableFlag.pinged
+    return session !== 0 && (flags & (tableFlag.fastCheckout | forbids)) === tableFlag.fastCheckout
+  }
+
+  /** On offer to a thread in which nobody waits, and which may be asleep. */
+  #isNeedless(slot: number, word: number): boolean {
+    return this.#table.isMarked(slot, slotFlag.offered) && this.#table.sessions.waiting(sessionOf(word)) === 0
   }
 
   #relend(slot: number, lease: number): number {

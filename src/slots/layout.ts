@@ -1,5 +1,5 @@
 /** Where things stand in the table's Int32 words. A change here is a change of `layoutVersion`. */
-export const layoutVersion = 6
+export const layoutVersion = 7
 
 /**
  * Words of a cache line. What different threads write stands in different lines, and what changes seldom in another one than
@@ -25,6 +25,8 @@ export const header = {
   queued: 7,
   /** Counts returns: the order of the idle. */
   returns: line,
+  /** Counts callers who had to wait, in all threads: the order in which they came. */
+  arrivals: line + 1,
 } as const
 
 /** Words of the header. */
@@ -43,6 +45,12 @@ export const sessionRow = {
   direct: 4,
   /** Its asks that stand in no queue any more: a connection is being opened or examined for them. Coordinator only. */
   served: 5,
+  /** When the first of its callers came, by the count of arrivals. Written by the thread itself. */
+  since: 6,
+  /** How often its bell has rung. Whoever rings adds one. */
+  rings: 7,
+  /** How much of that it has heard. Written by the thread itself. */
+  heard: 8,
 } as const
 
 /** Words of a session's row. */

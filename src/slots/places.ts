@@ -1,6 +1,6 @@
 import { slotFlag } from './layout.ts'
 import type { SlotTable } from './slot-table.ts'
-import { isTaken } from './state.ts'
+import { isLeased, isTaken, sessionOf } from './state.ts'
 
 /** How many of a table's places are taken: neither free nor idle. */
 export function placesInUse(table: SlotTable): number {
@@ -20,6 +20,15 @@ export function isAnyPlaceUnheld(table: SlotTable): boolean {
   for (let slot = 0, slots = table.capacity; slot < slots; slot++) {
     const state = table.state(slot)
     if (state === 'empty' || state === 'idle' || table.isMarked(slot, slotFlag.offered)) return true
+  }
+  return false
+}
+
+/** True when a connection is on offer to this session that it has not accepted. */
+export function isAnyOffered(table: SlotTable, session: number): boolean {
+  for (let slot = 0, slots = table.capacity; slot < slots; slot++) {
+    const word = table.word(slot)
+    if (isLeased(word) && sessionOf(word) === session && table.isMarked(slot, slotFlag.offered)) return true
   }
   return false
 }

@@ -1,3 +1,4 @@
+import { Bells } from './bells.ts'
 import { header, headerWords, sessionRow, sessionRowWords } from './layout.ts'
 import { maxSession } from './state.ts'
 
@@ -12,10 +13,12 @@ export class SessionRows {
   readonly #words: Int32Array
   /** Where the coordinator's own words are read: see `SlotTable`. */
   readonly #truth: Int32Array
+  readonly bells: Bells
 
   constructor(words: Int32Array, truth: Int32Array = words) {
     this.#words = words
     this.#truth = truth
+    this.bells = new Bells(words)
   }
 
   /** A thread has attached under this number. Coordinator only. */
@@ -24,6 +27,7 @@ export class SessionRows {
     this.#say(session, sessionRow.asks, 0)
     this.#store(session, sessionRow.waiting, 0)
     this.#store(session, sessionRow.direct, 0)
+    this.bells.open(session)
     this.#say(session, sessionRow.served, 0)
     this.#say(session, sessionRow.open, 1)
     if (session <= this.last) return
@@ -69,6 +73,20 @@ export class SessionRows {
 
   waiting(session: number): number {
     return this.#load(session, sessionRow.waiting)
+  }
+
+  /** The number of a caller who has come just now and has to wait. */
+  arrive(): number {
+    return Atomics.add(this.#words, header.arrivals, 1)
+  }
+
+  /** The first of its callers came as number `arrival`. Its own thread only. */
+  setSince(session: number, arrival: number): void {
+    this.#store(session, sessionRow.since, arrival)
+  }
+
+  since(session: number): number {
+    return this.#load(session, sessionRow.since)
   }
 
   /** For how many of the session's asks a connection is on its way. Coordinator only. */

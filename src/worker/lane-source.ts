@@ -70,7 +70,8 @@ export class LaneSource implements StatementSource {
   }
 
   full(): QueueFullError | undefined {
-    return fullQueue(this.#wire.table, this.#wire.welcome, 'query')
+    const { table, welcome } = this.#wire
+    return fullQueue(table, welcome.session, welcome, 'query')
   }
 
   timeoutError(timeoutMs: number): TimeoutError {

@@ -1,41 +1,20 @@
-import { Chain, Link } from '../base/chain.ts'
+import { Chain } from '../base/chain.ts'
 import { monotonicMs } from '../base/clock.ts'
 import { within } from '../base/deadlines.ts'
 import { TimeoutError } from '../base/errors.ts'
 import type { Patience } from '../base/patience.ts'
 import type { Lane } from '../dialects/lane.ts'
 import { kind, type Welcome } from '../protocol/messages.ts'
-import { othersWait } from '../slots/fair-share.ts'
+import { anyoneWaits, othersWait } from '../slots/fair-share.ts'
 import { FastLane } from '../slots/fast-lane.ts'
 import { fullQueue } from '../slots/full-queue.ts'
 import { slotFlag } from '../slots/layout.ts'
-import { isAnyPlaceUnheld, placesInUse } from '../slots/places.ts'
+import { isAnyOffered, placesInUse } from '../slots/places.ts'
 import type { SlotTable } from '../slots/slot-table.ts'
 import { slotOfLease, wordOfLease } from '../slots/state.ts'
 import type { RemoteCaller } from '../transports/remote-caller.ts'
-
-/** One of this thread's callers: it is told once, synchronously. */
-export interface Waiter {
-  readonly grant: (lease: number) => void
-  readonly fail: (error: unknown) => void
-}
-
-/** A caller in the queue, and how things stood when it came: the last ask that had been sent, and the last invalidation of the pool. */
-export class Arrival extends Link {
-  readonly waiter: Waiter
-  readonly lastAsk: number
-  readonly invalidation: number
-  /** When it came, where deadlocks are looked for: monotonic milliseconds. */
-  readonly at: number
-
-  constructor(waiter: Waiter, lastAsk: number, invalidation: number, at: number) {
-    super()
-    this.waiter = waiter
-    this.lastAsk = lastAsk
-    this.invalidation = invalidation
-    this.at = at
-  }
-}
+import { Arrival, type Waiter } from './arrival.ts'
+import { Bell, type BellOwner } from './bell.ts'
 
 /** How long the coordinator may take to say more about a timeout than this thread knows. */
 const graceMs = 100
@@ -45,13 +24,15 @@ const graceMs = 100
  * served, and it asks the coordinator for one more lease at a time, or for as many as there are places free.
  *
  * An ask is anonymous: it is for whoever is first when it is granted. It stands until it is granted, refused or found needless,
- * while the queue may fill and empty: whether anybody waits is said in the table, not by messages.
+ * while the queue may fill and empty: whether anybody waits is said in the table, not by messages. While it stands, threads that
+ * return what they have had ring for this one when it is its turn, and it claims that by itself: the coordinator is not needed.
  */
-export class Lessee {
+export class Lessee implements BellOwner {
   readonly #table: SlotTable
   readonly #caller: RemoteCaller
   readonly #welcome: Welcome
   readonly #lane: FastLane
+  readonly #bell: Bell
   /** In the order of their arrival. */
   readonly #waiters = new Chain<Arrival>()
   /** By number, in the order of asking. */
@@ -64,6 +45,7 @@ export class Lessee {
     this.#caller = caller
     this.#welcome = welcome
     this.#lane = new FastLane(table, welcome.session, welcome)
+    this.#bell = new Bell(table.sessions.bells, welcome.session, this)
   }
 
   /** A lease at once, or 0. Whoever comes while others wait stands behind them. `unwantedAt`: see `FastLane`. */
@@ -84,6 +66,22 @@ export class Lessee {
   /** How many callers stand in the queue. */
   get waiting(): number {
     return this.#waiters.size
+  }
+
+  get isWaiting(): boolean {
+    return this.#waiters.size > 0
+  }
+
+  /** Connections have come free for so many of this thread's callers. It takes any: which it was rung for does not matter. */
+  rung(turns: number): void {
+    let left = turns
+    for (; left > 0 && this.isWaiting; left--) {
+      const lease = this.#opened(this.#lane.take())
+      if (lease === 0) break
+      this.#serve(lease)
+    }
+    // Somebody else has taken it; or nobody wants it here any more; or it is not what a thread may take.
+    if (left > 0 && anyoneWaits(this.#table)) this.#seeToIdle()
   }
 
   /** Who came last. */
@@ -111,7 +109,7 @@ export class Lessee {
     const { lost } = this.#caller
     if (lost) return waiter.fail(lost)
     const at = this.#welcome.detectDeadlocks ? monotonicMs() : 0
-    const arrival = new Arrival(waiter, this.#lastAsk, this.#table.invalidation, at)
+    const arrival = new Arrival(waiter, this.#lastAsk, this.#table.invalidation, at, this.#table.sessions.arrive())
     patience.watch(reason => {
       const ask = this.#askOf(arrival)
       // Before the ask is withdrawn: the coordinator knows how far it has come with it.
@@ -133,10 +131,9 @@ export class Lessee {
     }
     // The coordinator has looked at an ask that stood while nobody waited here, and won't by itself look again at what this
     // thread may not take: a connection that is idle but spent, or has to be seen, or that two threads leave to each other.
-    if (lease === 0 && isAsked && this.#waiters.size === 1 && isAnyPlaceUnheld(this.#table)) {
-      this.#caller.tell([kind.freed])
-    }
+    if (lease === 0 && isAsked && this.#waiters.size === 1) this.#seeToIdle()
     this.#askForMore()
+    this.#bell.listen()
   }
 
   /** This thread looks at connections itself before it lends them. */
@@ -201,6 +198,7 @@ export class Lessee {
 
   /** Nothing will be granted any more. */
   lose(error: unknown): void {
+    this.#bell.end()
     this.#asks.clear()
     for (const arrival of [...this.#waiters]) {
       this.#remove(arrival)
@@ -209,14 +207,21 @@ export class Lessee {
   }
 
   get #full(): Error | undefined {
-    return fullQueue(this.#table, this.#welcome, 'connect')
+    return fullQueue(this.#table, this.#welcome.session, this.#welcome, 'connect')
   }
 
   #claimIdle(unwantedAt?: number): number {
-    const lease = this.#lane.claim(unwantedAt)
-    if (lease === 0 || this.#table.sessions.isOpen(this.#welcome.session)) return lease
-    // Shared no more, and about to be told: the coordinator finds this slot and takes it back.
-    return 0
+    return this.#opened(this.#lane.claim(unwantedAt))
+  }
+
+  /** 0: shared no more, and about to be told; the coordinator finds this slot and takes it back. */
+  #opened(lease: number): number {
+    return lease === 0 || this.#table.sessions.isOpen(this.#welcome.session) ? lease : 0
+  }
+
+  /** What lies idle while somebody waits goes to whose turn it is, by a ring, or by the coordinator where that is not enough. */
+  #seeToIdle(): void {
+    if (!this.#lane.ringForIdle()) this.#caller.tell([kind.freed])
   }
 
   /**
@@ -234,8 +239,9 @@ export class Lessee {
     this.#remove(first)
     first.waiter.grant(lease)
     // Connections may be on offer to this thread that it has just stopped to need, while others wait.
-    const mayBeOffered = this.#waiters.size === 0 && this.#asks.size > 0
-    if (mayBeOffered && othersWait(this.#table, this.#welcome.session)) this.#caller.tell([kind.freed])
+    const { session } = this.#welcome
+    const isOffered = this.#waiters.size === 0 && this.#asks.size > 0 && isAnyOffered(this.#table, session)
+    if (isOffered && othersWait(this.#table, session)) this.#caller.tell([kind.freed])
   }
 
   #askForMore(): void {
@@ -276,7 +282,8 @@ export class Lessee {
   }
 
   #counted(): void {
-    const { size } = this.#waiters
+    const { size, first } = this.#waiters
+    if (first) this.#table.sessions.setSince(this.#welcome.session, first.number)
     this.#table.sessions.setWaiting(this.#welcome.session, size + this.#alsoWaiting)
     if (size <= 1) this.#caller.keepAlive('waiters', size > 0)
   }

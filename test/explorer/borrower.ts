@@ -32,6 +32,7 @@ function receive(lessee: Lessee, scope: Scope): boolean {
   const [name, id = 0, lease = 0]: Message = scope.take().message
   if (name === 'grant') lessee.granted(id, lease, true)
   if (name === 'dismissed') lessee.dismissed(id)
+  if (name === 'rung') scope.heard()
   if (name !== 'bye') return true
   lessee.lose(new Error('told to leave'))
   scope.send(0, ['gone'])

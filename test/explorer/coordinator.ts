@@ -8,7 +8,7 @@ import { SlotTable } from '../../src/slots/slot-table.ts'
 import { isIdle, sessionOf, slotOfLease, stateOf, wordOfLease } from '../../src/slots/state.ts'
 import { Loan } from './loan.ts'
 import type { Program, Scope } from './replay.ts'
-import { isSuspended, pinged, resume } from './upkeep.ts'
+import { isGood, isSpokenFor, isSuspended, look, pinged, resume } from './upkeep.ts'
 
 /**
  * The coordinator without promises: the pool's own records, waiters and tenures, and between them what `QueuePool`, `Session` and
@@ -22,6 +22,8 @@ export class Coordinator {
   /** Sessions whose messages come too late. */
   readonly #ended = new Set<number>()
   readonly #wishes = new Map<string, Waiter<object>>()
+  /** See `look()`. */
+  mayTakeCalled = false
 
   /** With so many records at home, connected. */
   constructor(scope: Scope, connected: number) {
@@ -62,10 +64,12 @@ export class Coordinator {
     if (name === 'gone') this.takeBack(from)
     if (name === 'over') this.#over(fact)
     if (name === 'opened') this.#opened(record!, session, id)
-    if (name === 'closed') this.#closed(record!)
+    if (name === 'closed') this.comeHome(record!)
     if (name === 'shut') this.#discard(record!)
     if (name === 'pinged') pinged(this, record!)
     if (name === 'resumed') resume(this)
+    if (name === 'tidy') this.tidy()
+    if (name === 'look') look(this)
   }
 
   /** See `Session.#handle`, `Session.#ask` and `QueuePool.doGet`. */
@@ -160,10 +164,6 @@ export class Coordinator {
     this.scope.send(0, ['closed', record.slot])
   }
 
-  #closed(record: ConnectionRecord<object>): void {
-    this.comeHome(record)
-  }
-
   #leave(session: number, id: number): void {
     const wish = this.#wishes.get(`${session} ${id}`)
     if (wish === undefined) return this.serveWaiters()
@@ -205,7 +205,8 @@ export class Coordinator {
 
   take(session: number): ConnectionRecord<object> | undefined {
     for (;;) {
-      const next = [...this.records].find(isHome)
+      const spoken = isSpokenFor(this)
+      const next = [...this.records].find(each => isHome(each) && !(spoken && isGood(each, this)))
       if (next === undefined) return this.records.create(session)
       if (next.isRetiring) {
         this.closeRetiring()
@@ -244,6 +245,8 @@ export class Coordinator {
     record.current = loan as unknown as Checkout<object>
     this.slots.mark(record.slot, slotFlag.offered)
     this.scope.send(session, ['grant', id, loan.tenure.lease])
+    // See `Session.#grant`.
+    if (this.slots.sessions.waiting(session) === 0) this.scope.send(0, ['tidy'])
   }
 
   #takeBackOffers(): void {

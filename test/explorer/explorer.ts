@@ -11,6 +11,8 @@ export interface Scenario {
   readonly mortals?: readonly number[]
   /** How many of them at most; 1 if not said. */
   readonly deaths?: number
+  /** When nothing can happen any more, the coordinator looks by itself: it gets `['look']`, once. */
+  readonly looks?: boolean
   /** What is wrong when nothing can happen any more, all messages are read, and these threads still sleep. */
   readonly atRest: (words: Int32Array, asleep: readonly number[], dead: readonly number[]) => string | undefined
   /** Only schedules in which a thread that could go on is so often made to wait for another; all of them, if not said. */
@@ -99,8 +101,17 @@ class Exploration {
         if (fault) return fault
       }
     }
-    const fault = isAtRest ? this.#examine(world) : undefined
+    const fault = isAtRest ? this.#rest(world, left) : undefined
     return fault ?? this.#kill(world, running, left)
+  }
+
+  /** Nothing happens by itself any more. */
+  #rest(world: World, left: number): string | undefined {
+    if (!this.#scenario.looks || world.hasLooked) return this.#examine(world)
+    const after = world.copy()
+    after.hasLooked = true
+    after.post(0, 0, this.#messages.number(['look']))
+    return this.#visit(after, -1, left)
   }
 
   #take(world: World, thread: number, choice: number, left: number): string | undefined {
@@ -121,6 +132,7 @@ class Exploration {
         const after = world.copy()
         if (step !== 'dies') after.lose(thread)
         after.dead |= 1 << thread
+        after.listeners[thread] = 0
         after.holders.forEach((holder, cell) => {
           if (holder === thread + 1) after.holders[cell] = 0
         })
@@ -145,6 +157,7 @@ class Exploration {
     const position = world.positions[thread]!
     const step = position.next!
     const result = this.#perform(world, thread, step, choice)
+    if (thread !== 0) world.hasLooked = false
     this.#path.push({ thread, step, result })
     const reached = position.children.get(result) ?? this.#reach(thread, position, result)
     world.positions[thread] = reached
@@ -160,9 +173,25 @@ class Exploration {
     const cell = this.#number(step.cell)
     const first = this.#initial[step.cell]!
     const before = world.cells[cell]! ^ first
+    if (step.what === 'waitAsync') {
+      if (before !== step.value) return 0
+      world.listeners[thread] = cell + 1
+      return 1
+    }
+    if (step.what === 'notify') return this.#notify(world, cell)
     const after = written(step, before)
     world.cells[cell] = after ^ first
     return step.what === 'store' || step.what === 'use' ? 0 : before
+  }
+
+  /** Whoever listens is told, and listens no more. */
+  #notify(world: World, cell: number): number {
+    for (let thread = 0; thread < world.listeners.length; thread++) {
+      if (world.listeners[thread] !== cell + 1) continue
+      world.listeners[thread] = 0
+      world.post(thread, thread, this.#messages.number(['rung']))
+    }
+    return 0
   }
 
   #heed(world: World, thread: number, notes: readonly Note[]): string | undefined {

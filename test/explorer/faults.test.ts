@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { anyoneWaits } from '../../src/slots/fair-share.ts'
+import { Bells } from '../../src/slots/bells.ts'
+import { anyoneWaits, nextInTurn } from '../../src/slots/fair-share.ts'
 import { FastLane, type Returned } from '../../src/slots/fast-lane.ts'
 import { SlotTable } from '../../src/slots/slot-table.ts'
 import { isLeased, slotOfLease, wordOfLease } from '../../src/slots/state.ts'
@@ -84,6 +85,37 @@ describe('the explorer finds', () => {
     expect(found).toMatch(
       /thread 1 +reads waiters: 0\n(.*\n)* +coordinator +sets waiters to 1\n(.*\n)* +thread 1 +swaps word of slot 0 from leased by 1 #1 to idle #1/,
     )
+  })
+
+  it('a lost wake-up, where a return rings before it is idle', () => {
+    const early = (table: SlotTable, lease: number): Returned => {
+      const slot = slotOfLease(lease)
+      const next = nextInTurn(table)
+      if (next > 0) table.sessions.bells.ring(next)
+      table.step(slot, wordOfLease(lease), 'idle')
+      return 'home'
+    }
+    const threads = [returning(borrower(), early), borrower()]
+    expect(faultOf({ slots: 1, coordinator: coordinator(1), threads })).toMatch(/^a lost wake-up: thread \d sleeps/)
+  })
+
+  it('a lost wake-up, where a thread listens for the next ring whatever it has not heard yet', () => {
+    const { next } = Bells.prototype
+    Bells.prototype.next = function (session) {
+      return next.call(this, session, this.rings(session))
+    }
+    try {
+      const threads = [borrower(), borrower()]
+      expect(faultOf({ slots: 1, coordinator: coordinator(1), threads })).toMatch(/^a lost wake-up/)
+    } finally {
+      Bells.prototype.next = next
+    }
+  })
+
+  it('a lost wake-up, where a thread that was rung dies, and the coordinator never looks by itself', () => {
+    const house = { slots: 1, coordinator: coordinator(1), threads: [borrower(), borrower()], mortals: [1] }
+    expect(faultOf(house)).toMatch(/^a lost wake-up: thread 2 sleeps/)
+    expect(faultOf({ ...house, looks: true })).toBeUndefined()
   })
 
   it('a lost wake-up, where the coordinator does not look again once it has said that somebody waits', () => {

@@ -42,7 +42,7 @@ export function lostIn(words: Int32Array, dead: readonly number[]): string | und
 }
 
 /** A coordinator and its threads on one table. */
-export interface House extends Partial<Pick<Scenario, 'mortals' | 'deaths' | 'preemptions'>> {
+export interface House extends Partial<Pick<Scenario, 'mortals' | 'deaths' | 'preemptions' | 'looks'>> {
   readonly slots: number
   readonly coordinator: Program
   readonly threads: readonly Program[]

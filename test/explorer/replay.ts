@@ -3,11 +3,12 @@ import { slotOfLease, wordOfLease } from '../../src/slots/state.ts'
 import { wordCell } from './words.ts'
 
 /** The operations on shared words that the slot table is made of. */
-const operations = ['load', 'store', 'add', 'and', 'or', 'compareExchange'] as const
+const operations = ['load', 'store', 'add', 'and', 'or', 'compareExchange', 'waitAsync', 'notify'] as const
 
 /**
  * What a thread does at once: an atomic access of the table's word `cell`; `use` of the connection whose slot has that word; a
- * message sent to thread `cell`; the next message of any other thread.
+ * message sent to thread `cell`; the next message of any other thread. Who listens to a word, and is notified, has the message
+ * `['rung']` from himself: it comes whatever becomes of the notifier.
  */
 export interface Step {
   readonly what: (typeof operations)[number] | 'use' | 'send' | 'take'
@@ -35,6 +36,8 @@ export interface Scope {
   send(to: number, message: Message): void
   /** Sleeps until there is a message. */
   take(): { readonly from: number; readonly message: Message }
+  /** After the message `['rung']`: goes on where this thread has listened. */
+  heard(): void
   /** Holds the lease's slot from the step before this until the end of one more. */
   use(lease: number): void
   /** The step before this has ended the slot's lease, whoever had it. */
@@ -75,6 +78,8 @@ class Replay implements Scope {
   readonly table: SlotTable
   readonly self: number
   readonly notes: Note[] = []
+  /** What is to be told that a word has been notified. */
+  onNotice: (() => void) | undefined
   next: Step | undefined
   readonly #log: readonly number[]
   readonly #messages: Messages
@@ -96,6 +101,10 @@ class Replay implements Scope {
 
   send(to: number, message: Message): void {
     this.step('send', to, this.#messages.number(message))
+  }
+
+  heard(): void {
+    this.onNotice?.()
   }
 
   use(lease: number): void {
@@ -121,6 +130,17 @@ class Replay implements Scope {
   }
 }
 
+/** What `Atomics.waitAsync` returns: a promise, or that the word is another by now. */
+const listening = (run: Replay, isAsync: boolean): object => ({
+  async: isAsync,
+  value: {
+    // biome-ignore lint/suspicious/noThenProperty: it stands for a promise, and settles within a step
+    then(told: () => void): void {
+      run.onNotice = told
+    },
+  },
+})
+
 /**
  * Runs a program from its start until it wants to take the step that comes after those in the log. The real code runs: what it
  * finds in the place of the global `Atomics` makes a step of each access. Nothing is written to the buffer.
@@ -145,7 +165,8 @@ export function replay(
     const isSwap = what === 'compareExchange'
     return (words: Int32Array, cell: number, first = 0, second = 0) => {
       if (words.buffer !== buffer) return pass(words, cell, first, second)
-      return isSwap ? run.step(what, cell, second, first) : run.step(what, cell, first)
+      const result = isSwap ? run.step(what, cell, second, first) : run.step(what, cell, first)
+      return what === 'waitAsync' ? listening(run, result === 1) : result
     }
   }
   Object.assign(Atomics, Object.fromEntries(operations.map(what => [what, stepOf(what)])))

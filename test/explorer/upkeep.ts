@@ -1,4 +1,5 @@
 import type { ConnectionRecord } from '../../src/pool/record.ts'
+import { spokenFor } from '../../src/slots/fair-share.ts'
 import { slotFlag, tableFlag } from '../../src/slots/layout.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { Loan } from './loan.ts'
@@ -64,4 +65,20 @@ export function suspend({ slots, scope }: Coordinator): void {
 export function resume(coordinator: Coordinator): void {
   coordinator.slots.set(tableFlag.suspended, false)
   coordinator.serveWaiters()
+}
+
+/** See `Vigil.isAllSpokenFor`. */
+export function isSpokenFor(coordinator: Coordinator): boolean {
+  const spoken = coordinator.mayTakeCalled ? 0 : spokenFor(coordinator.slots)
+  return spoken > 0 && [...coordinator.records].filter(record => isGood(record, coordinator)).length <= spoken
+}
+
+export const isGood = ({ state, slot }: ConnectionRecord<object>, { slots }: Coordinator): boolean =>
+  state === 'idle' && slots.isFresh(slot)
+
+/** See `Vigil`: nobody has come for what is idle. */
+export function look(coordinator: Coordinator): void {
+  coordinator.mayTakeCalled = true
+  coordinator.tidy()
+  coordinator.mayTakeCalled = false
 }

@@ -11,6 +11,10 @@ export class World {
   readonly mail: (readonly number[])[]
   readonly positions: Position[]
   dead: number
+  /** By thread: 1 + the cell that it listens to. */
+  readonly listeners: Int32Array
+  /** The coordinator has looked by itself, and no other thread has done anything since. */
+  hasLooked: boolean
 
   constructor(positions: Position[], from?: World) {
     this.cells = from ? from.cells.slice() : new Int32Array(mostCells)
@@ -18,6 +22,8 @@ export class World {
     this.mail = from ? from.mail.slice() : positions.flatMap(() => positions.map(() => []))
     this.positions = positions
     this.dead = from?.dead ?? 0
+    this.listeners = from ? from.listeners.slice() : new Int32Array(positions.length)
+    this.hasLooked = from?.hasLooked ?? false
   }
 
   copy(): World {
@@ -66,6 +72,8 @@ export class World {
       b = (b + a) | 0
     }
     mix(this.dead)
+    mix(this.hasLooked ? 1 : 0)
+    for (const cell of this.listeners) mix(cell)
     for (const position of this.positions) mix(position.id)
     for (let cell = 0; cell < cells; cell++) {
       mix(this.cells[cell]!)

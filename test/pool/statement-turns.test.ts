@@ -141,6 +141,7 @@ describe('connect() among a storm of query()', () => {
     expect(connection.inFlight.length).toBe(64)
     connection.answer(69)
     await Promise.all(answers)
+    await pass(20)
     expect(await asked).toBe('dismissed')
   })
 })

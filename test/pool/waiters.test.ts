@@ -104,8 +104,26 @@ describe('the requests that wait at the coordinator', () => {
     line.table.sessions.setWaiting(1, 1)
     expect(line.next).toBe('c')
     expect(line.left).toEqual(['a', 'b'])
+  })
+
+  it('stand while nobody waits in their thread, and are passed over: it may want one again before it could ask anew', () => {
+    const line = new Line()
+    line.add('a', 1)
+    line.add('b', 2)
     line.table.sessions.setWaiting(1, 0)
-    expect([line.next, line.left]).toEqual(['d', ['a', 'b', 'c']])
+    expect([line.next, line.left]).toEqual(['b', []])
+    line.table.sessions.setWaiting(1, 1)
+    expect([line.next, line.left]).toEqual(['a', []])
+  })
+
+  it('leave when they are told to, where nobody waits', () => {
+    const line = new Line()
+    line.add('a', 1)
+    line.add('b', 2)
+    line.add('c', 0)
+    line.table.sessions.setWaiting(1, 0)
+    line.waiters.dismissNeedless()
+    expect([line.next, line.left]).toEqual(['b', ['a']])
   })
 
   it('do not leave where a thread has more callers than requests', () => {
@@ -150,7 +168,9 @@ describe('the requests that wait at the coordinator', () => {
     expect(line.changes).toEqual([true, false])
     line.add('c', 1)
     line.table.sessions.setWaiting(1, 0)
-    expect([line.next, line.changes]).toEqual([undefined, [true, false, true, false]])
+    expect([line.next, line.changes]).toEqual([undefined, [true, false, true]])
+    line.waiters.dismissNeedless()
+    expect(line.changes).toEqual([true, false, true, false])
   })
 
   it('follow the table to shared memory', () => {

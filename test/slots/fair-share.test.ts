@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { anyoneWaits, mayKeep, othersWait } from '../../src/slots/fair-share.ts'
+import { anyoneWaits, mayKeep, nextInTurn, othersWait, spokenFor } from '../../src/slots/fair-share.ts'
 import type { SlotTable } from '../../src/slots/slot-table.ts'
 import { fastTable, laneOf, waits } from '../support/fast-table.ts'
 
@@ -86,5 +86,51 @@ describe('who waits', () => {
     const table = tableOf([0, 0], [])
     waits(table, 1, 2, 0)
     expect([table.waiters, othersWait(table, 0), anyoneWaits(table)]).toEqual([2, false, false])
+  })
+})
+
+describe('whose turn it is', () => {
+  it.each([
+    ['nobody waits', [0, 1], [], -1],
+    ['one waits', [0, 1, 3], [2], 2],
+    ['several wait: who holds fewest', [0, 2, 1, 3], [1, 2, 3], 2],
+    ["the coordinator's own callers hold fewest", [0, 1, 1], [0, 1, 2], 0],
+    ['among equals: who came first', [1, 1, 1, 1], [3, 1, 2], 3],
+    ['several hold as few: the first of them', [2, 0, 0, 1], [0, 2, 1, 3], 2],
+  ] as const)('when %s', (_when, held, entitled, expected) => {
+    const table = tableOf(held, entitled)
+    for (const session of entitled) table.sessions.setSince(session, table.sessions.arrive())
+    expect(nextInTurn(table)).toBe(expected)
+  })
+
+  it('is not that of who has just had it, while others hold as few', () => {
+    const table = tableOf([0, 1, 1, 2], [1, 2, 3])
+    for (const session of [1, 2, 3]) table.sessions.setSince(session, table.sessions.arrive())
+    expect([nextInTurn(table, 1), nextInTurn(table, 2), nextInTurn(table, 3)]).toEqual([2, 1, 1])
+  })
+
+  it('is that of who came first even as the count of arrivals comes round', () => {
+    const table = tableOf([0, 0, 0], [1, 2])
+    table.sessions.setSince(1, -(2 ** 31))
+    table.sessions.setSince(2, 2 ** 31 - 1)
+    expect(nextInTurn(table)).toBe(2)
+  })
+
+  it('is nobody’s for whom it has rung already, once for each caller', () => {
+    const table = tableOf([0, 0, 0], [])
+    waits(table, 1, 2)
+    waits(table, 2)
+    const { bells } = table.sessions
+    const turns: number[] = []
+    for (let next = nextInTurn(table); next !== -1; next = nextInTurn(table)) {
+      turns.push(next)
+      bells.ring(next)
+    }
+    expect([turns, spokenFor(table)]).toEqual([[1, 1, 2], 3])
+    // One who has heard, and has not been served, is in the line again; who does not wait any more leaves nothing behind.
+    bells.hear(1, 2)
+    expect([nextInTurn(table), spokenFor(table)]).toEqual([1, 1])
+    table.sessions.setWaiting(2, 0)
+    expect(spokenFor(table)).toBe(0)
   })
 })

@@ -16,6 +16,9 @@ export function fastTable(slots: number): SlotTable {
   return table
 }
 
+/** The same as another thread sees it. */
+export const threadsTable = (slots: number): SlotTable => SlotTable.attach(fastTable(slots).share())
+
 /** A thread's lane, attached under this number. */
 export function laneOf(table: SlotTable, session: number, policy: Partial<LanePolicy> = {}): FastLane {
   if (session > 0) table.sessions.open(session, 100 + session)

@@ -62,6 +62,7 @@ class Party {
   readonly waiting: AbortController[] = []
   readonly failures: unknown[] = []
   session: Session | undefined
+  lose: (() => void) | undefined
 
   constructor(pool: Party['pool'], ports?: readonly [SlowPort, SlowPort]) {
     this.pool = pool
@@ -184,6 +185,8 @@ class World {
   async #die(session: number): Promise<void> {
     const { ports, session: own } = this.parties[session]!
     ports![1].kill()
+    // Nothing that is left of it here may act any more.
+    this.parties[session]!.lose?.()
     await own!.over()
     expect(this.pool.slots.heldBy(session)).toBe(0)
     this.parties[session] = this.#attach(session)
@@ -196,6 +199,7 @@ class World {
     const wire = new Wire(ports[1].port, SlotTable.attach(welcome.buffer), welcome, () => {})
     const party = new Party(new PoolClient('slow', wire, () => Promise.reject()), ports)
     party.session = own
+    party.lose = () => wire.lessee.lose(new Error('dead'))
     return party
   }
 
