@@ -22,8 +22,9 @@ interface Entry<C extends object> {
 
 /**
  * The requests that wait at the coordinator: of its own callers one each, of another thread as many as that thread asks for
- * (its callers stand in its own queue, and a request stands while that is empty for a moment). The thread that holds fewest comes first, and among equals who came first; within a
- * thread it is first come, first served. Every change is said in the table, where threads look before they claim.
+ * (its callers stand in its own queue, and a request stands while that is empty for a moment). The thread that holds fewest comes
+ * first, and among equals who came first; within a thread it is first come, first served. Every change is said in the table, where
+ * threads look before they claim.
  */
 export class Waiters<C extends object> {
   readonly #slots: () => SlotTable

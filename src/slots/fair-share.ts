@@ -47,9 +47,9 @@ function countHeld(table: SlotTable, last: number): void {
   }
 }
 
-/** How many callers of a thread wait whom nobody has rung for yet. */
+/** How many callers stand in line in a thread whom nobody has rung for yet. */
 const unrung = ({ sessions }: SlotTable, session: number): number =>
-  sessions.waiting(session) - sessions.bells.unheard(session)
+  sessions.inLine(session) - sessions.bells.unheard(session)
 
 /**
  * Whose turn it is when something comes free: of the threads that wait, the one that holds fewest, and among equals the one whose
@@ -84,7 +84,7 @@ export function spokenFor(table: SlotTable): number {
   const { sessions } = table
   let rung = 0
   for (let session = 1, { last } = sessions; session <= last; session++) {
-    if (sessions.isEntitled(session)) rung += Math.min(sessions.bells.unheard(session), sessions.waiting(session))
+    if (sessions.isEntitled(session)) rung += Math.min(sessions.bells.unheard(session), sessions.inLine(session))
   }
   return rung
 }

@@ -51,6 +51,8 @@ export const sessionRow = {
   rings: 7,
   /** How much of that it has heard. Written by the thread itself. */
   heard: 8,
+  /** Those of its callers that wait who stand in its queue for a connection: statements may wait as well. Written by the thread itself. */
+  inLine: 9,
 } as const
 
 /** Words of a session's row. */

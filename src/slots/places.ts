@@ -15,15 +15,6 @@ export function isAnyPlaceEmpty(table: SlotTable): boolean {
   return false
 }
 
-/** True when the coordinator could have a connection to give, though no thread can take one: it is not in anybody's hands. */
-export function isAnyPlaceUnheld(table: SlotTable): boolean {
-  for (let slot = 0, slots = table.capacity; slot < slots; slot++) {
-    const state = table.state(slot)
-    if (state === 'empty' || state === 'idle' || table.isMarked(slot, slotFlag.offered)) return true
-  }
-  return false
-}
-
 /** True when a connection is on offer to this session that it has not accepted. */
 export function isAnyOffered(table: SlotTable, session: number): boolean {
   for (let slot = 0, slots = table.capacity; slot < slots; slot++) {

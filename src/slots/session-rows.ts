@@ -25,7 +25,7 @@ export class SessionRows {
   open(session: number, threadId: number): void {
     this.#say(session, sessionRow.threadId, threadId)
     this.#say(session, sessionRow.asks, 0)
-    this.#store(session, sessionRow.waiting, 0)
+    this.setWaiting(session, 0)
     this.#store(session, sessionRow.direct, 0)
     this.bells.open(session)
     this.#say(session, sessionRow.served, 0)
@@ -66,9 +66,14 @@ export class SessionRows {
     this.#say(session, sessionRow.asks, this.#said(session, sessionRow.asks) + by)
   }
 
-  /** How many callers wait in this thread. Its own thread only. */
-  setWaiting(session: number, count: number): void {
+  /** How many callers wait in this thread, and how many of them stand in line for a connection. Its own thread only. */
+  setWaiting(session: number, count: number, inLine: number = count): void {
+    this.#store(session, sessionRow.inLine, inLine)
     this.#store(session, sessionRow.waiting, count)
+  }
+
+  inLine(session: number): number {
+    return this.#load(session, sessionRow.inLine)
   }
 
   waiting(session: number): number {

@@ -284,7 +284,7 @@ export class Lessee implements BellOwner {
   #counted(): void {
     const { size, first } = this.#waiters
     if (first) this.#table.sessions.setSince(this.#welcome.session, first.number)
-    this.#table.sessions.setWaiting(this.#welcome.session, size + this.#alsoWaiting)
+    this.#table.sessions.setWaiting(this.#welcome.session, size + this.#alsoWaiting, size)
     if (size <= 1) this.#caller.keepAlive('waiters', size > 0)
   }
 

@@ -109,6 +109,14 @@ describe('whose turn it is', () => {
     expect([nextInTurn(table, 1), nextInTurn(table, 2), nextInTurn(table, 3)]).toEqual([2, 1, 1])
   })
 
+  it('is not that of a thread in which only statements wait, which have connections', () => {
+    const table = tableOf([0, 0, 2], [1, 2])
+    table.sessions.setWaiting(1, 5, 0)
+    expect(nextInTurn(table)).toBe(2)
+    table.sessions.bells.ring(1)
+    expect(spokenFor(table)).toBe(0)
+  })
+
   it('is that of who came first even as the count of arrivals comes round', () => {
     const table = tableOf([0, 0, 0], [1, 2])
     table.sessions.setSince(1, -(2 ** 31))
