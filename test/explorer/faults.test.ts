@@ -113,7 +113,13 @@ describe('the explorer finds', () => {
   })
 
   it('a lost wake-up, where a thread that was rung dies, and the coordinator never looks by itself', () => {
-    const house = { slots: 1, coordinator: coordinator(1), threads: [borrower(), borrower()], mortals: [1] }
+    const house = {
+      slots: 1,
+      coordinator: coordinator(1),
+      threads: [borrower(), borrower()],
+      mortals: [1],
+      preemptions: 1,
+    }
     expect(faultOf(house)).toMatch(/^a lost wake-up: thread 2 sleeps/)
     expect(faultOf({ ...house, looks: true })).toBeUndefined()
   })

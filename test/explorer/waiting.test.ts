@@ -58,12 +58,9 @@ describe('claim, wait, offer, accept and release', () => {
 
 // Also between counting a ring and making it heard: then the next look of the coordinator finds what lies idle.
 describe('a thread dies between any two steps, and the coordinator looks when nothing happens any more', () => {
-  it('of two on one slot, every interleaving', () => {
-    const threads = [borrower(), borrower()]
-    expect(faultOf({ slots: 1, coordinator: coordinator(1), threads, mortals: [1], looks: true })).toBeUndefined()
-  })
-
   it.each([
+    // Without a bound it takes a minute, and nothing is found either.
+    ['two on one slot', more > 3 ? Number.POSITIVE_INFINITY : atMost(2), [borrower(), borrower()]],
     ['two on one slot, and one hands over', atMost(1), [borrower(2), borrower()]],
     ['three on one slot', atMost(0), [borrower(), borrower(), borrower()]],
   ])('of %s, at most %i preemptions', (_, preemptions, threads) => {
