@@ -23,6 +23,11 @@ export class Bells {
     Atomics.notify(this.#words, at)
   }
 
+  /** Settles whoever listens without a ring: who still has a use for it listens again. */
+  stir(session: number): void {
+    Atomics.notify(this.#words, rowOf(session) + sessionRow.rings)
+  }
+
   /** How often it has rung. */
   rings(session: number): number {
     return Atomics.load(this.#words, rowOf(session) + sessionRow.rings)

@@ -43,9 +43,11 @@ export class Bell {
     }
   }
 
-  /** From now on it rings for nobody here. */
+  /** From now on it rings for nobody here. What waits in V8 for its next ring would keep this pool's memory as long as the thread. */
   end(): void {
+    const wasListening = this.#state === 'listening'
     this.#state = 'ended'
+    if (wasListening) this.#bells.stir(this.#session)
   }
 
   #ring(): void {
