@@ -139,6 +139,8 @@ describe.each(transports)('%s:', transport => {
     const answer = await worker.run(({ kept }) =>
       kept<PoolClient<Client>>('pool').use(async conn => (await conn.query('select pg_backend_pid() as pid')).rows),
     )
+    // The old session may still be on its way out.
+    await eventually(() => own.view.pids()).toHaveLength(1)
     const [now] = await own.view.pids()
     expect(answer).toEqual([{ pid: now }])
     expect(now).not.toBe(pid)

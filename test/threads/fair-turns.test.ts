@@ -6,7 +6,7 @@ import { startWorker } from '../support/start-worker.ts'
 import type { TestWorker } from '../support/test-worker.ts'
 
 /** Turns in all; the first word counts them, and the others say whose each was. */
-const turns = 6000
+const turns = 16_000
 
 /** Many times what the rules allow: an ask that is still on its way to a coordinator which does not run counts for nothing. */
 const patience = turns / 4
