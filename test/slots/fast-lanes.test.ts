@@ -14,8 +14,11 @@ const sessions = [1, 2, 3] as const
 const event = fc.record({
   what: fc.oneof(
     { weight: 6, arbitrary: fc.constantFrom('claim', 'release') },
-    { weight: 3, arbitrary: fc.constantFrom('hand on', 'release an old one', 'wait', 'offer', 'accept') },
-    { weight: 1, arbitrary: fc.constantFrom('take back', 'mark', 'renew', 'invalidate', 'set', 'close', 'reserve') },
+    {
+      weight: 3,
+      arbitrary: fc.constantFrom('hand on', 'release an old one', 'wait', 'ask', 'hear', 'offer', 'accept'),
+    },
+    { weight: 1, arbitrary: fc.constantFrom('take back', 'mark', 'renew', 'invalidate', 'set', 'reserve') },
   ),
   session: fc.constantFrom(...sessions),
   pick: fc.nat(100),
@@ -47,6 +50,7 @@ class World {
     if (what === 'release' || what === 'hand on') this.#end(what, session, lane, pick)
     if (what === 'release an old one') this.#misuse(lane, pick)
     if (what === 'wait') this.table.sessions.setWaiting(session, pick % 3)
+    if (what === 'hear') this.table.sessions.bells.hear(session, this.table.sessions.bells.rings(session))
     if (what === 'offer' && this.table.state(slot) === 'idle') this.#offer(session, slot)
     if (what === 'accept') this.#accept(session, lane)
     if (what === 'take back') this.#takeBack(slot)
@@ -55,7 +59,7 @@ class World {
     if (what === 'invalidate' && pick < 30) this.table.invalidateAll()
     if (what === 'invalidate' && pick >= 30) this.table.stampOpening(slot, 0)
     if (what === 'set') this.table.set([1, 2, 4, 8][pick % 4]!, pick % 8 < 4)
-    if (what === 'close') this.#ask(session, pick)
+    if (what === 'ask') this.#ask(session, pick)
     if (what === 'reserve') this.#reserve(slot)
     this.#check()
   }
@@ -99,6 +103,11 @@ class World {
       this.#over.push(lent)
       return this.#lent(session, next)
     }
+    const { bells } = table.sessions
+    const inLine = sessions.filter(
+      each => table.waiters > 0 && table.sessions.isEntitled(each) && table.sessions.inLine(each) > bells.unheard(each),
+    )
+    const rings = sessions.map(each => bells.rings(each))
     const returned = lane.release(lent.lease)
     expect(returned === 'slow').toBe(!mayReturn || table.has(tableFlag.overflowing))
     if (returned === 'slow') return
@@ -106,8 +115,12 @@ class World {
     this.#held.delete(slot)
     this.#home.push(slot)
     this.#leftBy.set(slot, session)
-    const entitled = [0, ...sessions].some(each => table.waiters > 0 && table.sessions.isEntitled(each))
-    expect(returned).toBe(entitled ? 'awaited' : 'home')
+    const rung = sessions.filter((each, at) => bells.rings(each) !== rings[at])
+    const mayRing = table.has(tableFlag.fastCheckout) && table.isFresh(slot)
+    expect(returned).toBe(inLine.length > 0 && !mayRing ? 'awaited' : 'home')
+    expect(rung).toHaveLength(inLine.length > 0 && mayRing ? 1 : 0)
+    const fewest = Math.min(...inLine.map(each => table.heldBy(each)))
+    for (const each of rung) expect([inLine.includes(each), table.heldBy(each)]).toEqual([true, fewest])
   }
 
   /** Whatever is done with a lease that is over does nothing, whoever does it. */
@@ -190,7 +203,7 @@ describe.each([false, true])('lanes of several threads on one table, useLifo %s'
         const world = new World(useLifo)
         for (const each of events) world.happen(each)
       }),
-      { numRuns: 300 },
+      { numRuns: 500 },
     )
   })
 })
