@@ -2,6 +2,7 @@ import type { Client } from 'pg'
 import { describe, expect, it } from 'vitest'
 import { pg } from '../../src/dialects/pg.ts'
 import type { Fairy } from '../../src/fairies/fairy.ts'
+import { eventually } from '../support/eventually.ts'
 import { OwnServer, pidOf, roads } from '../support/own-server.ts'
 import { startWorker } from '../support/start-worker.ts'
 
@@ -145,7 +146,7 @@ describe.each(roads)('the driver in a worker, over %s,', road => {
     expect(seen.failure.message).toContain('timeout')
     const next = await pidOf(pool)
     expect(next).not.toBe(seen.pid)
-    expect(await own.view.pids()).toEqual([next])
+    await eventually(() => own.view.pids()).toEqual([next])
   })
 
   it('hears notifications as long as it holds the connection, and its listeners go with it', async () => {

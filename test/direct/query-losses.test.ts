@@ -266,7 +266,7 @@ it.each(roads)(
     }
     await Promise.all([1, 2, 3, 4].map(mine))
     expect(await Promise.all(theirs)).toEqual([0, 0, 0, 0])
-    expect(await own.view.pids()).toHaveLength(2)
+    await eventually(() => own.view.pids()).toHaveLength(2)
     await eventually(() => pool.status()).toMatchObject({ checkedin: 2, checkedout: 0, waiting: 0 })
   },
 )

@@ -61,7 +61,7 @@ describe.each([
     const [dead, alive] = await use(worker, 2)
     await own.view.terminate(dead!)
     await eventually(() => pool.status().checkedin).toBe(1)
-    expect(await own.view.pids()).toEqual([alive])
+    await eventually(() => own.view.pids()).toEqual([alive])
     const pids = await use(worker, 2)
     expect(pids).toContain(alive)
     expect(pids).not.toContain(dead)
