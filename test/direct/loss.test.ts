@@ -128,7 +128,10 @@ describe.each(roads)('a session that the server ends, over %s,', road => {
     })
     expect(seen).toMatchObject({ code: '57P01', isPgs: true, later: { class: 'InvalidRequestError' } })
     const fairies = await Promise.all([pool.connect(), pool.connect()])
-    const now = await Promise.all(fairies.map(pidOf))
+    const answers = await Promise.all(
+      fairies.map(each => each.query<{ pid: number }>('select pg_backend_pid() as pid')),
+    )
+    const now = answers.map(({ rows }) => rows[0]!.pid)
     for (const fairy of fairies) await fairy.close()
     for (const pid of now) expect(seen.pids).not.toContain(pid)
     // The old ones may still be on their way out.

@@ -1,5 +1,6 @@
 import type { Client } from 'pg'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { OwnServer, roads } from '../support/own-server.ts'
 import { startWorker } from '../support/start-worker.ts'
 
@@ -77,7 +78,7 @@ describe.each(roads)(`${threads} threads over ${connections} connections, over %
     for (const { asked } of seen) expect(asked).toBeGreaterThan(40)
     expect(pool.status().transports.map(({ transport }) => transport)).toEqual(Array(threads).fill('direct'))
     expect(told()).toBeGreaterThan(10)
-    expect(await own.view.pids()).toHaveLength(connections)
+    await eventually(() => own.view.pids()).toHaveLength(connections)
     expect(pool.status()).toMatchObject({ checkedout: 0, waiting: 0 })
   })
 })

@@ -1,5 +1,6 @@
 import type { Client } from 'pg'
 import { describe, expect, it } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { OwnServer, roads } from '../support/own-server.ts'
 import { withoutDescriptors, withoutDriver } from '../support/poor-threads.ts'
 import { startWorker } from '../support/start-worker.ts'
@@ -64,7 +65,7 @@ describe.each(roads)('one connection, over %s,', road => {
       ])
       expect([mine, ...theirs.map(({ wrong }) => wrong)]).toEqual([0, 0, 0, 0, 0])
       expect(theirs.map(each => each.direct)).toEqual([2 * rounds, 2 * rounds, 0, 0])
-      expect(await own.view.pids()).toHaveLength(poolSize)
+      await eventually(() => own.view.pids()).toHaveLength(poolSize)
     },
   )
 })

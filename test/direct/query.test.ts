@@ -163,7 +163,7 @@ describe.each(oneRoad)('the connections of such a thread, over %s,', road => {
       const answers = await Promise.all(Array.from({ length: 12 }, ask))
       return [...new Set(answers.map(({ rows }) => rows[0]!.pid as number))]
     })
-    expect(pids.sort()).toEqual((await own.view.pids()).sort())
+    await eventually(async () => (await own.view.pids()).sort()).toEqual(pids.sort())
   })
 })
 
