@@ -1,5 +1,5 @@
 import { Ticker } from '../base/ticker.ts'
-import { anyoneWaits, spokenFor } from '../slots/fair-share.ts'
+import { anyoneWaits, isAllSpokenFor } from '../slots/fair-share.ts'
 import type { SlotTable } from '../slots/slot-table.ts'
 import { isIdle } from '../slots/state.ts'
 
@@ -46,15 +46,9 @@ export class Vigil {
     this.#ticker.stop()
   }
 
-  /** True when threads have been rung for all that is idle and good, and are about to come for it. */
+  /** True when what is idle is to be left to the threads that have been rung for it. */
   get isAllSpokenFor(): boolean {
-    if (this.#isOver) return false
-    const slots = this.#slots()
-    const spoken = spokenFor(slots)
-    if (spoken === 0) return false
-    let idle = 0
-    for (let slot = 0; slot < slots.capacity; slot++) if (isIdle(slots.word(slot)) && slots.isFresh(slot)) idle++
-    return idle <= spoken
+    return !this.#isOver && isAllSpokenFor(this.#slots())
   }
 
   #look(): void {

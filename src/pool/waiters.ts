@@ -70,10 +70,10 @@ export class Waiters<C extends object> {
     this.#changed(waiter.session, queue, -1)
   }
 
-  /** Whose turn it is; undefined when nobody waits. Requests whose thread does not need them any more leave. */
+  /** Whose turn it is; undefined when nobody waits. Where nobody waits in a thread, its requests are passed over. */
   next(): Waiter<C> | undefined {
     if (this.#size === 0) return undefined
-    this.#dismissSurplus()
+    this.#dismiss('of threads that wait')
     const { sessions } = this.#slots()
     let next: Entry<C> | undefined
     let fewest = Number.POSITIVE_INFINITY
@@ -105,15 +105,16 @@ export class Waiters<C extends object> {
 
   /** Requests of threads in which nobody waits leave. */
   dismissNeedless(): void {
-    this.#dismissSurplus(0)
+    this.#dismiss('of all threads')
   }
 
-  /** A thread's callers may have been served by each other: then its requests are more than its callers, if it has any. */
-  #dismissSurplus(least = 1): void {
+  /** A thread's callers may have been served by each other: then its requests are more than its callers, and what is too much leaves. */
+  #dismiss(which: 'of threads that wait' | 'of all threads'): void {
     const { sessions } = this.#slots()
     for (const [session, queue] of this.#bySession) {
       const waiting = sessions.waiting(session)
-      const needless = session === 0 || waiting < least ? 0 : queue.size - waiting
+      const isSpared = session === 0 || (waiting <= 0 && which === 'of threads that wait')
+      const needless = isSpared ? 0 : queue.size - waiting
       if (needless <= 0) continue
       for (const waiter of [...queue.keys()].slice(0, needless)) waiter.leave()
     }

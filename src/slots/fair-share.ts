@@ -1,5 +1,5 @@
 import type { SlotTable } from './slot-table.ts'
-import { isLeased, maxSession, sessionOf } from './state.ts'
+import { isIdle, isLeased, maxSession, sessionOf } from './state.ts'
 
 /** So many times in a row a thread hands a connection on among its own callers, while another waits that holds one fewer. */
 const mostHandOvers = 16
@@ -64,9 +64,14 @@ export function nextInTurn(table: SlotTable, giver = -1): number {
   let isCounted = false
   for (let session = 0; session <= last; session++) {
     if (!sessions.isEntitled(session) || unrung(table, session) <= 0) continue
-    if (next !== -1 && !isCounted) countHeld(table, last)
-    isCounted ||= next !== -1
-    if (next === -1 || isBefore(table, session, next, giver)) next = session
+    if (next === -1) {
+      next = session
+      continue
+    }
+    // For one alone it does not matter what it holds.
+    if (!isCounted) countHeld(table, last)
+    isCounted = true
+    if (isBefore(table, session, next, giver)) next = session
   }
   return next
 }
@@ -87,4 +92,14 @@ export function spokenFor(table: SlotTable): number {
     if (sessions.isEntitled(session)) rung += Math.min(sessions.bells.unheard(session), sessions.inLine(session))
   }
   return rung
+}
+
+/** True when threads have been rung for all that is idle and good, and are about to come for it. */
+export function isAllSpokenFor(table: SlotTable): boolean {
+  let left = spokenFor(table)
+  if (left === 0) return false
+  for (let slot = 0, slots = table.capacity; slot < slots; slot++) {
+    if (isIdle(table.word(slot)) && table.isFresh(slot)) left--
+  }
+  return left >= 0
 }

@@ -1,6 +1,7 @@
 import { monotonicMs } from '../base/clock.ts'
 import { mayKeep, nextInTurn, othersWait, spokenFor } from './fair-share.ts'
 import { slotFlag, tableFlag } from './layout.ts'
+import { isOnOffer } from './places.ts'
 import type { SlotTable } from './slot-table.ts'
 import { isIdle, isTaken, leaseId, sessionOf, slotOfLease, wordOfLease } from './state.ts'
 
@@ -12,8 +13,8 @@ export interface LanePolicy {
 }
 
 /**
- * What became of a return. `home`: idle, and nobody waits. `awaited`: idle, and the coordinator must be told, for it has work
- * with it. `slow`: nothing was done, the return must go by message. `ended`: somebody else has ended this lease.
+ * What became of a return. `home`: idle, and nobody waits, or whose turn it is has been rung for. `awaited`: idle, and the
+ * coordinator must be told, for it has work with it. `slow`: nothing was done, the return must go by message. `ended`: somebody else has ended this lease.
  */
 export type Returned = 'home' | 'awaited' | 'slow' | 'ended'
 
@@ -21,6 +22,12 @@ const needsCoordinator = slotFlag.slow | slotFlag.lost | slotFlag.retiring
 
 /** Any of these, and no thread may lend to itself. */
 const forbidden = tableFlag.watched | tableFlag.suspended
+
+/** True when a thread may lend to itself; `peeks`: it looks at connections before it does. */
+function mayLend(flags: number, peeks: boolean): boolean {
+  const forbids = peeks ? forbidden : forbidden | tableFlag.pinged
+  return (flags & (tableFlag.fastCheckout | forbids)) === tableFlag.fastCheckout
+}
 
 /**
  * Checkout and checkin by compare-and-set alone, for one thread. Every step is one from which the coordinator recovers the
@@ -46,8 +53,7 @@ export class FastLane {
 
   /** True when connections may be lent without the coordinator, as things are now. */
   get isOpen(): boolean {
-    const forbids = this.peeks ? forbidden : forbidden | tableFlag.pinged
-    return (this.#table.flags & (tableFlag.fastCheckout | forbids)) === tableFlag.fastCheckout
+    return mayLend(this.#table.flags, this.peeks)
   }
 
   /** True when a checkout and its return need no message, as things are now. */
@@ -149,13 +155,12 @@ export class FastLane {
   /** True when that thread could take it, as things are now. The coordinator's own is told by a message. */
   #mayRing(session: number): boolean {
     const { flags, sessions } = this.#table
-    const forbids = sessions.isDirect(session) ? forbidden : forbidden | tableFlag.pinged
-    return session !== 0 && (flags & (tableFlag.fastCheckout | forbids)) === tableFlag.fastCheckout
+    return session !== 0 && mayLend(flags, sessions.isDirect(session))
   }
 
   /** On offer to a thread in which nobody waits, and which may be asleep. */
   #isNeedless(slot: number, word: number): boolean {
-    return this.#table.isMarked(slot, slotFlag.offered) && this.#table.sessions.waiting(sessionOf(word)) === 0
+    return isOnOffer(this.#table, slot, word) && this.#table.sessions.waiting(sessionOf(word)) === 0
   }
 
   #relend(slot: number, lease: number): number {

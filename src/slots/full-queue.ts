@@ -1,8 +1,9 @@
 import { QueueFullError } from '../base/errors.ts'
 import { othersWait } from './fair-share.ts'
-import { slotFlag, tableFlag } from './layout.ts'
+import { tableFlag } from './layout.ts'
+import { isOnOffer } from './places.ts'
 import type { SlotTable } from './slot-table.ts'
-import { isLeased, isTaken, maxSession, sessionOf, stateOf } from './state.ts'
+import { isTaken, maxSession, sessionOf, stateOf } from './state.ts'
 
 /** What of the pool's policy says how many may wait. */
 export interface QueuePolicy {
@@ -65,8 +66,7 @@ function countSlots(table: SlotTable, last: number): number {
   for (let slot = 0, slots = table.capacity; slot < slots; slot++) {
     const word = table.word(slot)
     if (isTaken(word)) inUse++
-    const isOffered = isLeased(word) && table.isMarked(slot, slotFlag.offered)
-    if (isOffered || stateOf(word) === 'opening') onTheirWay[sessionOf(word)]!++
+    if (isOnOffer(table, slot, word) || stateOf(word) === 'opening') onTheirWay[sessionOf(word)]!++
   }
   return inUse
 }

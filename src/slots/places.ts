@@ -15,11 +15,15 @@ export function isAnyPlaceEmpty(table: SlotTable): boolean {
   return false
 }
 
+/** True when a slot with this word has been lent to a thread that has not accepted it. */
+export const isOnOffer = (table: SlotTable, slot: number, word: number): boolean =>
+  isLeased(word) && table.isMarked(slot, slotFlag.offered)
+
 /** True when a connection is on offer to this session that it has not accepted. */
 export function isAnyOffered(table: SlotTable, session: number): boolean {
   for (let slot = 0, slots = table.capacity; slot < slots; slot++) {
     const word = table.word(slot)
-    if (isLeased(word) && sessionOf(word) === session && table.isMarked(slot, slotFlag.offered)) return true
+    if (sessionOf(word) === session && isOnOffer(table, slot, word)) return true
   }
   return false
 }

@@ -2,8 +2,8 @@ import type { Bells } from '../slots/bells.ts'
 
 /** What a bell asks of whoever has it, and tells him. */
 export interface BellOwner {
-  /** True as long as anybody waits in this thread. */
-  readonly isWaiting: boolean
+  /** How many wait in this thread. */
+  readonly waiting: number
   /** It has rung so many times. */
   rung(turns: number): void
 }
@@ -26,7 +26,7 @@ export class Bell {
 
   /** Call it whenever somebody may have begun to wait: after he has said so in the table, so that whoever does not see him rings for him. */
   listen(): void {
-    while (this.#state === 'deaf' && this.#owner.isWaiting) {
+    while (this.#state === 'deaf' && this.#owner.waiting > 0) {
       const next = this.#bells.next(this.#session, this.#heard)
       if (next === undefined) {
         this.#ring()

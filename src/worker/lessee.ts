@@ -68,14 +68,10 @@ export class Lessee implements BellOwner {
     return this.#waiters.size
   }
 
-  get isWaiting(): boolean {
-    return this.#waiters.size > 0
-  }
-
   /** Connections have come free for so many of this thread's callers. It takes any: which it was rung for does not matter. */
   rung(turns: number): void {
     let left = turns
-    for (; left > 0 && this.isWaiting; left--) {
+    for (; left > 0 && this.waiting > 0; left--) {
       const lease = this.#opened(this.#lane.take())
       if (lease === 0) break
       this.#serve(lease)
@@ -238,7 +234,7 @@ export class Lessee implements BellOwner {
     const first = this.#waiters.first!
     this.#remove(first)
     first.waiter.grant(lease)
-    // Connections may be on offer to this thread that it has just stopped to need, while others wait.
+    // Connections may be on offer to this thread that it has just stopped to need, as it has said in the table, while others wait.
     const { session } = this.#welcome
     const isOffered = this.#waiters.size === 0 && this.#asks.size > 0 && isAnyOffered(this.#table, session)
     if (isOffered && othersWait(this.#table, session)) this.#caller.tell([kind.freed])

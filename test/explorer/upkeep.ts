@@ -1,5 +1,5 @@
 import type { ConnectionRecord } from '../../src/pool/record.ts'
-import { spokenFor } from '../../src/slots/fair-share.ts'
+import { isAllSpokenFor } from '../../src/slots/fair-share.ts'
 import { slotFlag, tableFlag } from '../../src/slots/layout.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { Loan } from './loan.ts'
@@ -68,10 +68,7 @@ export function resume(coordinator: Coordinator): void {
 }
 
 /** See `Vigil.isAllSpokenFor`. */
-export function isSpokenFor(coordinator: Coordinator): boolean {
-  const spoken = coordinator.mayTakeCalled ? 0 : spokenFor(coordinator.slots)
-  return spoken > 0 && [...coordinator.records].filter(record => isGood(record, coordinator)).length <= spoken
-}
+export const isSpokenFor = ({ mayTakeCalled, slots }: Coordinator): boolean => !mayTakeCalled && isAllSpokenFor(slots)
 
 export const isGood = ({ state, slot }: ConnectionRecord<object>, { slots }: Coordinator): boolean =>
   state === 'idle' && slots.isFresh(slot)

@@ -8,7 +8,7 @@ import { threadsTable } from '../support/fast-table.ts'
 function hung() {
   const { bells } = threadsTable(1).sessions
   const told: number[] = []
-  const owner = { isWaiting: true, rung: (turns: number) => void told.push(turns) }
+  const owner = { waiting: 1, rung: (turns: number) => void told.push(turns) }
   return { bells, told, owner, bell: new Bell(bells, 3, owner) }
 }
 
@@ -22,14 +22,14 @@ describe('the bell of a thread', () => {
     bells.ring(3)
     await eventually(() => told).toEqual([2, 1])
     expect(bells.unheard(3)).toBe(0)
-    owner.isWaiting = false
+    owner.waiting = 0
     bells.ring(3)
     await eventually(() => told).toEqual([2, 1, 1])
     // Nobody listens any more: it stays unheard, and is said at once to whoever waits next.
     bells.ring(3)
     await turn()
     expect([told, bells.unheard(3)]).toEqual([[2, 1, 1], 1])
-    owner.isWaiting = true
+    owner.waiting = 1
     bell.listen()
     expect([told, bells.unheard(3)]).toEqual([[2, 1, 1, 1], 0])
   })
@@ -40,7 +40,7 @@ describe('the bell of a thread', () => {
     owner.rung = () => {
       seen.push(bells.unheard(3))
       bells.ring(3)
-      owner.isWaiting = false
+      owner.waiting = 0
     }
     bells.ring(3)
     bell.listen()
