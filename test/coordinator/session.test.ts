@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { expect, it, onTestFinished, vi } from 'vitest'
+import type { MaybePromise } from '../../src/base/maybe-async.ts'
 import { Session } from '../../src/coordinator/session.ts'
 import type { Pool } from '../../src/pool/pool.ts'
 import { kind, type Reply } from '../../src/protocol/messages.ts'
@@ -12,8 +13,8 @@ import { openPool } from '../support/open-pool.ts'
 import { type ToyConnection, toyCreator } from '../support/toy-driver.ts'
 
 /** A pool of one connection, a session of it, and the port of its thread, which says what it likes. */
-function attached() {
-  const { creator, made } = toyCreator()
+function attached(toys: { creator: () => MaybePromise<ToyConnection>; made: ToyConnection[] } = toyCreator()) {
+  const { creator, made } = toys
   const pool = openPool<ToyConnection>({ creator, poolSize: 1, maxOverflow: 0 })
   const { port1, port2 } = new MessageChannel()
   const session = new Session(pool as unknown as Pool<object>, { session: 1, threadId: 99 }, port2)
@@ -105,4 +106,32 @@ it('a lease is what stands in its slot: neither one that its thread has ended by
   expect(await outcome(first)).toBe('StaleLeaseError')
   for (const lease of [second + 1, second + 2, second + 2 ** 31]) expect(await outcome(lease)).toBe('StaleLeaseError')
   expect(await outcome(second)).toBe(1)
+})
+
+it('one that ends at whatever step of an opening takes the connection along, and no place', async () => {
+  for (let hops = 0; hops < 40; hops++) {
+    const { creator, made } = toyCreator()
+    const opening = new EventEmitter()
+    const opened = once(opening, 'done')
+    const { pool, session, near } = attached({
+      made,
+      async creator() {
+        opening.emit('begun')
+        await opened
+        return creator()
+      },
+    })
+    const begun = once(opening, 'begun')
+    near.postMessage([[kind.connect, 1]])
+    await begun
+    opening.emit('done')
+    for (let i = 0; i < hops; i++) await null
+    session.end()
+    await settle()
+    expect([hops, pool.status().checkedout]).toEqual([hops, 0])
+    const { number } = await pool.use(async fairy => ({ number: await fairy.whoami() }))
+    expect(number).toBe(made.length)
+    pool.unshare()
+    await pool.dispose()
+  }
 })

@@ -35,3 +35,9 @@ export async function census(): Promise<Census> {
     checkouts: living(Checkout),
   }
 }
+
+/** What there is more of than in an earlier census. Less is well: what was on its way out then may be gone by now. */
+export function growth(now: Census, earlier: Census): readonly string[] {
+  const names = Object.keys(now) as (keyof Census)[]
+  return names.filter(name => now[name] > earlier[name]).map(name => `${name}: ${earlier[name]}, then ${now[name]}`)
+}
