@@ -129,8 +129,8 @@ export class QueuePool<C extends object = object> extends Pool<C> {
 
   protected override doGet(request: CheckoutRequest<C>): MaybePromise<ConnectionRecord<C>> {
     const { session } = request.borrower
-    const isNew = request.arrival === undefined
-    request.arrival ??= this.#waiters.arrive()
+    const isNew = request.turn === undefined
+    request.turn ??= this.#waiters.arrive()
     // Whoever comes while others wait stands behind them, even if a connection is free at this very moment.
     const record = this.#waiters.next() === undefined && !this.isSuspended ? this.#take(session) : undefined
     if (record !== undefined) return record
@@ -154,7 +154,7 @@ export class QueuePool<C extends object = object> extends Pool<C> {
         },
       }
       patience.watch(leave)
-      this.#waiters.add(waiter, request.arrival)
+      this.#waiters.add(waiter, request.turn)
       if (session !== 0) this.#vigil.keep()
       // Waiters first, then the slots: who returns a connection does it the other way round, so one of the two sees the other.
       this.serveWaiters()

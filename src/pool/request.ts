@@ -4,6 +4,7 @@ import type { Borrower } from '../fairies/borrower.ts'
 import type { Fairy } from '../fairies/fairy.ts'
 import type { CheckoutTrace } from '../observe/trace.ts'
 import type { Checkout } from './checkout.ts'
+import type { Turn } from './waiters.ts'
 
 /** Why a request leaves that its thread has no caller for any more. */
 export const notNeeded: unique symbol = Symbol('not needed')
@@ -28,7 +29,7 @@ export class CheckoutRequest<C extends object> {
   readonly served: ((isServed: boolean) => void) | undefined
   readonly isCounted: boolean
   /** Who came first, by the pool's count. */
-  arrival: number | undefined
+  turn: Turn | undefined
   /** What is going on: a timeout says so. */
   phase: TimeoutPhase = 'wait'
   readonly #fairyOver: (checkout: Checkout<C>) => Fairy<C>

@@ -13,11 +13,17 @@ export interface Waiter<C extends object> {
   readonly leave: () => void
 }
 
-interface Entry<C extends object> {
-  readonly waiter: Waiter<C>
-  readonly arrival: number
+/** When a request came. */
+export interface Turn {
+  /** Among those of this thread: nobody else can write it. */
+  readonly order: number
   /** Among the callers of all threads: see `SessionRows.since()`. */
   readonly number: number
+}
+
+interface Entry<C extends object> {
+  readonly waiter: Waiter<C>
+  readonly turn: Turn
 }
 
 /**
@@ -31,7 +37,7 @@ export class Waiters<C extends object> {
   readonly #bySession = new Map<number, Map<Waiter<C>, Entry<C>>>()
   readonly #onChange: (isAnybody: boolean) => void
   #arrivals = 0
-  /** The highest arrival that was ever added: who comes after it stands last, without a look at the others. */
+  /** The highest order that was ever added: who comes after it stands last, without a look at the others. */
   #newest = -1
   #size = 0
 
@@ -41,21 +47,20 @@ export class Waiters<C extends object> {
     this.#onChange = onChange
   }
 
-  /** The number of one who has come just now. */
-  arrive(): number {
-    return this.#arrivals++
+  /** The turn of one who has come just now. */
+  arrive(): Turn {
+    return { order: this.#arrivals++, number: this.#slots().sessions.arrive() }
   }
 
-  /** One who has waited before stands where he stood, by the number of his arrival. */
-  add(waiter: Waiter<C>, arrival: number = this.arrive()): void {
+  /** One who has waited before stands where he stood, by his turn. */
+  add(waiter: Waiter<C>, turn: Turn = this.arrive()): void {
     const { session } = waiter
     const queue = this.#bySession.get(session) ?? new Map<Waiter<C>, Entry<C>>()
     this.#bySession.set(session, queue)
-    const later = arrival > this.#newest ? [] : [...queue.values()].filter(entry => entry.arrival > arrival)
-    this.#newest = Math.max(this.#newest, arrival)
+    const later = turn.order > this.#newest ? [] : [...queue.values()].filter(entry => entry.turn.order > turn.order)
+    this.#newest = Math.max(this.#newest, turn.order)
     for (const entry of later) queue.delete(entry.waiter)
-    const number = this.#slots().sessions.arrive()
-    for (const entry of [{ waiter, arrival, number }, ...later]) queue.set(entry.waiter, entry)
+    for (const entry of [{ waiter, turn }, ...later]) queue.set(entry.waiter, entry)
     this.#changed(session, queue, 1)
   }
 
@@ -76,16 +81,27 @@ export class Waiters<C extends object> {
     this.#dismiss('of threads that wait')
     const { sessions } = this.#slots()
     let next: Entry<C> | undefined
+    let since = 0
     let fewest = Number.POSITIVE_INFINITY
     for (const [session, queue] of this.#bySession) {
       if (session !== 0 && sessions.waiting(session) <= 0) continue
       const [entry] = queue.values()
       const held = this.#bySession.size === 1 ? 0 : this.#slots().heldBy(session)
       if (entry === undefined || held > fewest) continue
-      if (held < fewest || entry.arrival < next!.arrival) next = entry
+      const came = this.#cameOf(session, entry)
+      if (held === fewest && isAfter(came, since)) continue
+      next = entry
+      since = came
       fewest = held
     }
     return next?.waiter
+  }
+
+  /** When the caller came who would be served. A thread's request may stand for one who has come long after it, or one of several for a later one. */
+  #cameOf(session: number, { turn: { number } }: Entry<C>): number {
+    if (session === 0) return number
+    const since = this.#slots().sessions.since(session)
+    return isAfter(since, number) ? since : number
   }
 
   /** Of this thread's own callers, who came last. */
@@ -127,10 +143,13 @@ export class Waiters<C extends object> {
     slots.waiters = this.#size
     if (session === 0) {
       const [first] = queue.values()
-      if (first) sessions.setSince(0, first.number)
+      if (first) sessions.setSince(0, first.turn.number)
       sessions.setWaiting(0, queue.size)
     }
     sessions.addAsks(session, by)
     if (this.#size === Math.max(0, by)) this.#onChange(by === 1)
   }
 }
+
+/** By the count of arrivals, which comes round. */
+const isAfter = (a: number, b: number): boolean => ((a - b) | 0) > 0

@@ -228,3 +228,23 @@ it('who stood before stands where he stood, though others have come and gone', (
   line.waiters.add(b, second)
   expect([line.waiters.next(), line.waiters.delete(a), line.waiters.next()]).toEqual([a, undefined, b])
 })
+
+it('a request that stands for nobody is as late as the caller who comes to it: it does not overtake who came before him', () => {
+  const line = new Line()
+  const { sessions } = line.table
+  line.add('standing', 1)
+  sessions.setWaiting(1, 0)
+  line.add('ours', 0)
+  sessions.setSince(1, sessions.arrive())
+  sessions.setWaiting(1, 1)
+  expect(line.drain()).toEqual(['ours', 'standing'])
+})
+
+it('nor does one that a thread makes for its second caller, while its first is served', () => {
+  const line = new Line()
+  const { sessions } = line.table
+  sessions.setSince(1, sessions.arrive())
+  line.add('ours', 0)
+  line.add('second', 1)
+  expect(line.drain()).toEqual(['ours', 'second'])
+})
