@@ -1,4 +1,5 @@
 import { ignore } from '../base/maybe-async.ts'
+import { isAfter } from '../slots/session-rows.ts'
 import type { SlotTable } from '../slots/slot-table.ts'
 import type { ConnectionRecord } from './record.ts'
 
@@ -150,6 +151,3 @@ export class Waiters<C extends object> {
     if (this.#size === Math.max(0, by)) this.#onChange(by === 1)
   }
 }
-
-/** By the count of arrivals, which comes round. */
-const isAfter = (a: number, b: number): boolean => ((a - b) | 0) > 0

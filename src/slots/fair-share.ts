@@ -1,3 +1,4 @@
+import { isAfter } from './session-rows.ts'
 import type { SlotTable } from './slot-table.ts'
 import { isIdle, isLeased, maxSession, sessionOf } from './state.ts'
 
@@ -80,7 +81,7 @@ export function nextInTurn(table: SlotTable, giver = -1): number {
 function isBefore({ sessions }: SlotTable, session: number, other: number, giver: number): boolean {
   const lead = held[session]! - held[other]!
   if (lead !== 0) return lead < 0
-  return other === giver || (session !== giver && ((sessions.since(session) - sessions.since(other)) | 0) < 0)
+  return other === giver || (session !== giver && isAfter(sessions.since(other), sessions.since(session)))
 }
 
 /** How many callers have been rung for, in all threads, who have not come yet: so much of what is idle is spoken for. */

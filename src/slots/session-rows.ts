@@ -138,3 +138,6 @@ export class SessionRows {
     Atomics.store(this.#words, headerWords + session * sessionRowWords + what, value)
   }
 }
+
+/** True when arrival `a` came after arrival `b`: their count comes round. */
+export const isAfter = (a: number, b: number): boolean => ((a - b) | 0) > 0
