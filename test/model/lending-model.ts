@@ -9,8 +9,10 @@ export type Choose = (threads: readonly Thread[]) => Thread
 /** From `connect()` to a fairy or an error: who waits, who is next, and what is done with a place before it is lent. */
 export abstract class LendingModel extends PlacesModel {
   /**
-   * A grant has crossed an invalidation, so that the first caller may not have it: the worker sends it home and asks anew, and which
-   * of the two the coordinator gets done with first is not said anywhere. What the worker does about it is `lessee.test.ts`'s.
+   * What comes next is not said anywhere. Either a grant has crossed an invalidation, so that the first caller may not have it: the
+   * worker sends it home and asks anew, and which of the two the coordinator gets done with first may be either. What the worker does
+   * about it is `lessee.test.ts`'s. Or a caller has come who needs no ask, as a connection is being opened for his queue, and an ask
+   * that stood for nobody may stand for him.
    */
   isUndecided = false
   /** Who waits for a place, by arrival. */
@@ -21,6 +23,8 @@ export abstract class LendingModel extends PlacesModel {
   readonly #asks: Ask[] = []
   readonly #choose: Choose
   #lastAsk = 0
+  /** An ask was in line when its queue became empty. The coordinator forgets it when nobody has come for 10 to 20 ms. */
+  #mayStand = false
   /** Callers in the worker that have failed, which it hears of at the end of the step: until then it says that they wait. */
   #unheard = 0
 
@@ -62,6 +66,8 @@ export abstract class LendingModel extends PlacesModel {
   /** The worker asks for what its queue still lacks: after all else, for it has to hear of that first. */
   askMore(): void {
     this.#unheard = 0
+    if (this.#asks.length < this.#wanted) this.#mayStand = false
+    else if (this.#mayStand && this.#queue.length > 0) this.isUndecided = true
     while (this.#asks.length < this.#wanted) {
       const ask = this.#askOf('there', undefined)
       this.#asks.push(ask)
@@ -146,6 +152,7 @@ export abstract class LendingModel extends PlacesModel {
     for (const ask of waiting.slice(this.#queue.length + this.#unheard)) {
       remove(this.#asks, ask)
       remove(this.#line, ask)
+      this.#mayStand ||= this.#queue.length === 0
     }
   }
 

@@ -36,6 +36,9 @@ let patienceMs = 10_000
 
 let names = 0
 
+/** How many more pools threads may have recreated in this process: 1000 is the most, and the rest of a long walk is done by the owner. */
+let recreationsLeft = 900
+
 /** A walk as it is: real pools over a gated driver, shared with a real worker. */
 export class World {
   readonly driver: GatedDriver
@@ -123,8 +126,9 @@ export class World {
       })
   }
 
-  async recreate(number: number, thread: Thread): Promise<void> {
+  async recreate(number: number, asked: Thread): Promise<void> {
     const { pool, users } = this.pools[number]!
+    const thread = asked === 'there' && recreationsLeft-- > 0 ? 'there' : 'here'
     let born: QueuePool<GatedConnection> | undefined
     const recreate = pool.recreate.bind(pool)
     pool.recreate = () => {
