@@ -23,8 +23,8 @@ export abstract class LendingModel extends PlacesModel {
   readonly #asks: Ask[] = []
   readonly #choose: Choose
   #lastAsk = 0
-  /** An ask was in line when its queue became empty. The coordinator forgets it when nobody has come for 10 to 20 ms. */
-  #mayStand = false
+  /** The number of an ask that was in line when its queue became empty. The coordinator forgets it when nobody has come for 10 to 20 ms. */
+  #standing: number | undefined
   /** Callers in the worker that have failed, which it hears of at the end of the step: until then it says that they wait. */
   #unheard = 0
 
@@ -66,10 +66,11 @@ export abstract class LendingModel extends PlacesModel {
   /** The worker asks for what its queue still lacks: after all else, for it has to hear of that first. */
   askMore(): void {
     this.#unheard = 0
-    if (this.#asks.length < this.#wanted) this.#mayStand = false
-    else if (this.#mayStand && this.#queue.length > 0) this.isUndecided = true
+    if (this.#queue.length === 0) return
+    if (this.#standing !== undefined && this.#asks.length >= this.#wanted) this.isUndecided = true
     while (this.#asks.length < this.#wanted) {
-      const ask = this.#askOf('there', undefined)
+      const ask = this.#askOf('there', undefined, this.#standing)
+      this.#standing = undefined
       this.#asks.push(ask)
       this.#ask(ask, 'waits')
     }
@@ -152,7 +153,7 @@ export abstract class LendingModel extends PlacesModel {
     for (const ask of waiting.slice(this.#queue.length + this.#unheard)) {
       remove(this.#asks, ask)
       remove(this.#line, ask)
-      this.#mayStand ||= this.#queue.length === 0
+      if (this.#queue.length === 0) this.#standing = ask.number
     }
   }
 
@@ -181,12 +182,19 @@ export abstract class LendingModel extends PlacesModel {
     else ask.caller?.fail('TimeoutError')
   }
 
-  /** Of the threads that wait the one that holds fewest; among equals the oldest, or where threads lend by themselves either. */
+  /** Of the threads that wait the one that holds fewest; among equals who came first, or where threads lend by themselves either. */
   #next(): Ask | undefined {
     this.#dropNeedless()
+    const first = (thread: Thread): Ask => this.#line.find(ask => ask.thread === thread)!
     const threads = [...new Set(this.#line.map(({ thread }) => thread))]
+    threads.sort((a, b) => this.#cameOf(first(a)) - this.#cameOf(first(b)))
     const thread = this.#fairest(threads)
-    return this.#line.find(ask => ask.thread === thread)
+    return thread && first(thread)
+  }
+
+  /** When the caller came who would be served: an ask may stand for one who has come after it, and after others. */
+  #cameOf({ thread, number }: Ask): number {
+    return thread === 'here' ? number : Math.max(number, (this.#queue[0]?.came.ask ?? 0) + 0.5)
   }
 
   #fairest(threads: readonly Thread[]): Thread | undefined {
@@ -273,8 +281,10 @@ export abstract class LendingModel extends PlacesModel {
     this.endBroken(place, error, at)
   }
 
-  #askOf(thread: Thread, caller: Caller | undefined): Ask {
-    return { thread, caller, number: ++this.#lastAsk, isServed: false, isLeft: false, examinations: 2 }
+  /** `standing`: it may be that older one. */
+  #askOf(thread: Thread, caller: Caller | undefined, standing?: number): Ask {
+    const number = ++this.#lastAsk
+    return { thread, caller, number: standing ?? number, isServed: false, isLeft: false, examinations: 2 }
   }
 
   #fail(ask: Ask, error: string): void {
